@@ -1,0 +1,44 @@
+"""Clients, built in one place with one configuration; whether they talk to AWS or to a laptop is boto3's business."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+# A function may run for fifteen minutes, and botocore must not run it twice: see `Aws.client`.
+_INVOKE_READ_TIMEOUT_SECONDS = 910
+
+
+class Aws:
+    """Makes and keeps one client per service. Pass a fake with the same two methods in tests."""
+
+    def __init__(self, region: str) -> None:
+        self.region = region
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service, for example `s3` or `sagemaker`. Clients are safe to share among threads."""
+        if service not in self._clients:
+            self._clients[service] = self._make(service)
+        return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        import boto3
+        from botocore.config import Config
+
+        retries: dict[str, Any] = {"mode": "standard", "max_attempts": 6}
+        read_timeout = 60
+        if service == "lambda":
+            # A retried Invoke runs the function again; the callers decide about that themselves.
+            retries, read_timeout = {"mode": "standard", "max_attempts": 1}, _INVOKE_READ_TIMEOUT_SECONDS
+        config = Config(retries=retries, read_timeout=read_timeout, connect_timeout=10, tcp_keepalive=True)
+        if service == "s3":
+            # A laptop's endpoint has no wildcard names; AWS accepts both forms for names without dots.
+            config = config.merge(Config(s3={"addressing_style": "path"}, max_pool_connections=32))
+        return boto3.session.Session().client(service, region_name=self.region, config=config)
+
+
+@cache
+def connect(region: str) -> Aws:
+    """Return this process's door to a region."""
+    return Aws(region)

@@ -1,0 +1,253 @@
+"""What crosses into containers: file names, metric lines, the model's signature, the artefact's manifest, the split.
+
+Standard library only and valid on Python 3.8: AWS's MXNet container imports this module as it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tarfile
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+
+CONTRACT_VERSION = 1
+
+SYMBOL_FILE = "model-symbol.json"
+PARAMS_FILE = "model-0000.params"
+SIGNATURE_FILE = "signature.json"
+LABELS_FILE = "synset.txt"
+METRICS_FILE = "metrics.json"
+MANIFEST_FILE = "MANIFEST.json"
+ARCHIVE_FILE = "model.tar.gz"
+ARTEFACT_FILES = (SYMBOL_FILE, PARAMS_FILE, SIGNATURE_FILE, LABELS_FILE, METRICS_FILE)
+
+# What `prepare` leaves in its model directory, and `train` and `evaluate` find in their channels.
+SHARD_NAME = "{split}.rec"
+SHARD_INDEX_NAME = "{split}.idx"
+STATISTICS_FILE = "statistics.json"
+SPLITS = ("train", "validation", "test")
+
+# What `evaluate` leaves.
+REPORT_JSON = "report.json"
+REPORT_HTML = "report.html"
+CONFUSION_PNG = "confusion.png"
+SMOKE_FILE = "smoke.json"
+
+# The serving processes learn from their environment which model they are to serve.
+ENV_MODEL_URI = "RATCHET_MODEL_URI"
+ENV_MODEL_SHA256 = "RATCHET_MODEL_SHA256"
+ENV_MODEL_NAME = "RATCHET_MODEL_NAME"
+ENV_MODEL_VERSION = "RATCHET_MODEL_VERSION"
+ENV_ALLOWED_HOSTS = "RATCHET_FETCH_ALLOWED_HOSTS"
+ENV_PORT = "PORT"
+
+MAX_ARCHIVE_BYTES = 4 * 1024**3
+MAX_ARCHIVE_ENTRIES = 64
+_COPY_CHUNK_BYTES = 1024 * 1024
+
+METRIC_NAMES = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "samples_per_second")
+METRIC_PREFIX = "[ratchet:metric]"
+
+
+class ContractError(ValueError):
+    """What came across the border does not keep the contract; the message says which rule and where."""
+
+
+def metric_line(values: Mapping[str, float]) -> str:
+    """One log line that carries all of an epoch's metrics, readable by `metric_regex`."""
+    return METRIC_PREFIX + " " + " ".join("%s=%.6g;" % (name, value) for name, value in values.items())
+
+
+def metric_regex(name: str) -> str:
+    """The regular expression that reads metric `name` from a line, as SageMaker's `MetricDefinitions` want it."""
+    return re.escape(METRIC_PREFIX) + r".*?\b" + re.escape(name) + r"=([-+0-9.eEnaif]+);"
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes in hexadecimal, read in chunks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        for chunk in iter(lambda: stream.read(_COPY_CHUNK_BYTES), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one JSON form of a value: sorted keys, no spaces, UTF-8. Digests are taken of this."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a value's canonical JSON, in hexadecimal."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def split_of(key: str, validation_percent: int = 15, test_percent: int = 15) -> str:
+    """The side an example is on: a hash of its object key, so that it never changes side between retrains.
+
+    Parameters
+    ----------
+    key
+        The object's key relative to the dataset's prefix, for example `7/digit-0042.png`.
+    validation_percent, test_percent
+        Shares in percent; what is left is for training.
+    """
+    bucket = int(hashlib.sha256(key.encode("utf-8")).hexdigest()[:8], 16) % 100
+    if bucket < test_percent:
+        return "test"
+    if bucket < test_percent + validation_percent:
+        return "validation"
+    return "train"
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How to feed a model: shape, layout and the preprocessing that training used.
+
+    A pixel `p` (0 to 255) of channel `c` becomes `(p - mean[c]) * scale / std[c]`.
+    """
+
+    channels: int  # 1 grey, 3 RGB
+    height: int
+    width: int
+    labels: Tuple[str, ...]
+    mean: Tuple[float, ...]
+    std: Tuple[float, ...]
+    scale: float = 1.0
+    dtype: str = "float32"
+    layout: str = "NCHW"
+    resize: str = "bilinear"
+    input_name: str = "data"
+    output: str = "logits"  # or "probabilities"
+    contract_version: int = CONTRACT_VERSION
+
+    def to_json(self) -> Dict[str, Any]:
+        """A plain dictionary, as `signature.json` holds it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Signature:
+        """Read `signature.json`; `ContractError` names a missing key or a newer contract."""
+        if int(raw.get("contract_version", 0)) > CONTRACT_VERSION:
+            raise ContractError(
+                "signature.json is of contract version %s, this reader knows %s: serve it with a newer Ratchet"
+                % (raw.get("contract_version"), CONTRACT_VERSION)
+            )
+        try:
+            fields = {name: raw[name] for name in cls.__dataclass_fields__}
+        except KeyError as error:
+            raise ContractError("signature.json lacks the key %s" % error) from error
+        for name in ("labels", "mean", "std"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
+
+def write_manifest(folder: Path) -> Dict[str, str]:
+    """Write `MANIFEST.json` beside an artefact's files: name to SHA-256 of each."""
+    digests = {name: sha256_file(folder / name) for name in ARTEFACT_FILES}
+    body = {"contract_version": CONTRACT_VERSION, "files": digests}
+    (folder / MANIFEST_FILE).write_bytes(canonical_json(body))
+    return digests
+
+
+def verify_manifest(folder: Path) -> Dict[str, str]:
+    """Check an unpacked artefact against its own manifest.
+
+    Raises
+    ------
+    ContractError
+        When a file is missing, is not named in the manifest, or its digest differs.
+    """
+    try:
+        files = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ContractError("%s is missing or unreadable: %s" % (MANIFEST_FILE, error)) from error
+    found = {path.name for path in folder.iterdir()} - {MANIFEST_FILE}
+    if not isinstance(files, dict) or set(files) != found or not set(ARTEFACT_FILES) <= found:
+        raise ContractError("the artefact holds %s, its manifest names %s" % (sorted(found), sorted(files)))
+    for name, expected in files.items():
+        actual = sha256_file(folder / name)
+        if actual != expected:
+            raise ContractError("%s has SHA-256 %s, the manifest says %s" % (name, actual, expected))
+    return dict(files)
+
+
+def unpack_archive(archive: Path, target: Path, max_bytes: int = MAX_ARCHIVE_BYTES) -> List[str]:
+    """Unpack a model archive flat into `target`, writing nothing outside it.
+
+    Parameters
+    ----------
+    archive
+        A gzip-compressed tar file from outside.
+    target
+        An existing, empty folder.
+    max_bytes
+        Bound on the sum of the unpacked sizes, in bytes.
+
+    Returns
+    -------
+    The names of the files written.
+
+    Raises
+    ------
+    ContractError
+        For links, devices, folders, names with a path in them, too many entries, too many bytes, or a broken archive.
+    """
+    names: List[str] = []
+    budget = max_bytes
+    try:
+        with tarfile.open(str(archive), "r:gz") as tar:
+            for member in _safe_members(tar):
+                budget -= _write_member(tar, member, target, budget)
+                names.append(PurePosixPath(member.name).name)
+                if len(names) > MAX_ARCHIVE_ENTRIES:
+                    raise ContractError("the archive has more than %d entries" % MAX_ARCHIVE_ENTRIES)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ContractError("the archive cannot be read: %s" % error) from error
+    return names
+
+
+def _safe_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        parts = PurePosixPath(member.name).parts
+        if member.isdir() and parts in ((), (".",)):
+            continue
+        plain = [part for part in parts if part != "."]
+        if not member.isreg() or len(plain) != 1 or plain[0] in ("..", "/") or "\\" in member.name or "\0" in member.name:
+            raise ContractError("the archive entry %r leaves its folder or is no plain file" % member.name)
+        yield member
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path, budget: int) -> int:
+    if member.size > budget:
+        raise ContractError("the archive unpacks to more than it may")
+    source = tar.extractfile(member)
+    if source is None:
+        raise ContractError("the archive entry %r has no content" % member.name)
+    destination = target / PurePosixPath(member.name).name
+    written = 0
+    with destination.open("xb") as sink:
+        for chunk in iter(lambda: source.read(_COPY_CHUNK_BYTES), b""):
+            written += len(chunk)
+            sink.write(chunk)
+    return written
+
+
+def read_labels(folder: Path) -> Tuple[str, ...]:
+    """The labels of `synset.txt`, one per line, in the order of the model's outputs."""
+    return tuple(line for line in (folder / LABELS_FILE).read_text("utf-8").splitlines() if line)
+
+
+def describe_model(environment: Mapping[str, str]) -> Optional[Dict[str, str]]:
+    """Which model a serving process is to load, from its environment; None when no model has been released yet."""
+    if not environment.get(ENV_MODEL_URI):
+        return None
+    return {
+        "uri": environment[ENV_MODEL_URI],
+        "digest": environment.get(ENV_MODEL_SHA256, ""),
+        "name": environment.get(ENV_MODEL_NAME, ""),
+        "version": environment.get(ENV_MODEL_VERSION, ""),
+    }

@@ -1,0 +1,155 @@
+"""Every bucket key, table key, job name and tag: pure functions, so that a repeat finds what the first try made."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+JOB_NAME_LIMIT = 63
+_DIGEST_LENGTH = 12
+
+
+class Alias(StrEnum):
+    """Names that point at one version of a model."""
+
+    CHAMPION = "champion"
+
+
+def short(digest: str) -> str:
+    """The first twelve characters of a digest: enough to tell artefacts apart, short enough to read."""
+    return digest[:_DIGEST_LENGTH]
+
+
+def job_name(pipeline: str, step: str, digest: str, epoch: int) -> str:
+    """`<pipeline>-<step>-<digest12>-e<epoch>`, within SageMaker's 63 letters, digits and hyphens."""
+    tail = f"-{step}-{short(digest)}-e{epoch}"
+    head = re.sub(r"[^A-Za-z0-9]+", "-", pipeline).strip("-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
+    return head + tail
+
+
+# -- S3: data bucket -------------------------------------------------------------------------------------------------
+
+SUCCESS_MARKER = "_SUCCESS"
+
+
+def dataset_prefix(dataset: str) -> str:
+    """Where a dataset's objects lie: `datasets/<dataset>/<label>/<file>`."""
+    return f"datasets/{dataset}/"
+
+
+def manifest_key(dataset: str, version: str) -> str:
+    """The immutable manifest of one dataset version."""
+    return f"manifests/{dataset}/{version}.json"
+
+
+def channel_manifest_key(dataset: str, version: str) -> str:
+    """The same manifest in SageMaker's ManifestFile form."""
+    return f"manifests/{dataset}/{version}.sagemaker.json"
+
+
+# -- S3: jobs bucket -------------------------------------------------------------------------------------------------
+
+
+def code_key(digest: str) -> str:
+    """The source bundle that containers run."""
+    return f"code/{digest}.tar.gz"
+
+
+def job_output_prefix() -> str:
+    """SageMaker appends `<job name>/output/model.tar.gz` itself."""
+    return "jobs"
+
+
+def job_output_key(job: str, file: str) -> str:
+    """Where a job's `model.tar.gz` or `output.tar.gz` lies."""
+    return f"jobs/{job}/output/{file}"
+
+
+def checkpoint_prefix(pipeline: str, digest: str) -> str:
+    """Checkpoints of one training identity, shared by its epochs so that a later try resumes."""
+    return f"checkpoints/{pipeline}/{short(digest)}"
+
+
+# -- S3: models bucket -----------------------------------------------------------------------------------------------
+
+
+def artefact_key(model: str, version: int) -> str:
+    """The model archive, written once."""
+    return f"{model}/{version}/model.tar.gz"
+
+
+def report_key(model: str, version: int, file: str) -> str:
+    """A file of the evaluation report of a version."""
+    return f"{model}/{version}/report/{file}"
+
+
+# -- DynamoDB: registry table ----------------------------------------------------------------------------------------
+
+
+def model_pk(model: str) -> str:
+    """Partition of one model."""
+    return f"MODEL#{model}"
+
+
+def version_sk(version: int) -> str:
+    """Sort key of a model version, zero-padded so that DynamoDB sorts by number."""
+    return f"VERSION#{version:09d}"
+
+
+def alias_sk(alias: str) -> str:
+    """Sort key of an alias."""
+    return f"ALIAS#{alias}"
+
+
+def event_sk(sequence: int) -> str:
+    """Sort key of one link in the model's history; ordered by sequence number, never by a clock."""
+    return f"EVENT#{sequence:012d}"
+
+
+def artefact_sk(sha256: str) -> str:
+    """Sort key that makes an archive's digest unique within a model."""
+    return f"ARTEFACT#{sha256}"
+
+
+def approval_sk(version: int) -> str:
+    """Sort key of the decision about a version."""
+    return f"APPROVAL#{version:09d}"
+
+
+def release_sk(version: int, attempt: int) -> str:
+    """Sort key of one release of a version."""
+    return f"RELEASE#{version:09d}#{attempt:04d}"
+
+
+HEAD_SK = "HEAD"  # last version number, last event's sequence and hash
+
+
+# -- DynamoDB: ledger table ------------------------------------------------------------------------------------------
+
+
+def dataset_pk(dataset: str) -> str:
+    """Partition of one dataset's versions."""
+    return f"DATASET#{dataset}"
+
+
+def dataset_version_sk(version: str) -> str:
+    """Sort key of one dataset version."""
+    return f"VERSION#{version}"
+
+
+def claim_pk(pipeline: str) -> str:
+    """Partition of one pipeline's claims."""
+    return f"CLAIM#{pipeline}"
+
+
+def claim_sk(dataset_version: str, code_digest: str) -> str:
+    """One claim per (pipeline, dataset version, code and parameters)."""
+    return f"{dataset_version}#{short(code_digest)}"
+
+
+# -- Tags ------------------------------------------------------------------------------------------------------------
+
+
+def run_tags(pipeline: str, run_id: str, step: str) -> dict[str, str]:
+    """Tags on whatever costs money: whose it is."""
+    return {"ratchet:pipeline": pipeline, "ratchet:run": run_id[:256], "ratchet:step": step}

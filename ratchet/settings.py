@@ -1,0 +1,65 @@
+"""Every RATCHET_* variable in one place: argument before environment before default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ratchet.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this process is set up; AWS's own variables (AWS_REGION, AWS_ENDPOINT_URL, ...) are boto3's business.
+
+    Attributes
+    ----------
+    stack
+        Name of the CloudFormation stack whose outputs say where everything is (`RATCHET_STACK`).
+    region
+        AWS region (`AWS_REGION`, then `AWS_DEFAULT_REGION`).
+    pipelines_folder
+        Where the pipelines' YAML files are (`RATCHET_PIPELINES`).
+    poll_seconds
+        Seconds between two looks at something remote (`RATCHET_POLL_SECONDS`).
+    home
+        Where a laptop's stack keeps its state, logs and process ids (`RATCHET_HOME`).
+    airflow_url
+        Base URL of Airflow's API server (`RATCHET_AIRFLOW_URL`).
+    """
+
+    stack: str = "ratchet"
+    region: str = "us-east-1"
+    pipelines_folder: Path = Path("pipelines")
+    poll_seconds: float = 10.0
+    home: Path = Path(".ratchet")
+    airflow_url: str = "http://localhost:8080"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from an environment; `SpecError` names a variable that cannot be read."""
+    env = os.environ if environment is None else environment
+    default = Settings()
+    return Settings(
+        stack=env.get("RATCHET_STACK", default.stack),
+        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or default.region,
+        pipelines_folder=Path(env.get("RATCHET_PIPELINES", str(default.pipelines_folder))),
+        poll_seconds=_seconds(env, "RATCHET_POLL_SECONDS", default.poll_seconds),
+        home=Path(env.get("RATCHET_HOME", str(default.home))),
+        airflow_url=env.get("RATCHET_AIRFLOW_URL", default.airflow_url).rstrip("/"),
+    )
+
+
+def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+    raw = env.get(name)
+    if raw is None:
+        return default
+    try:
+        value = float(raw)
+    except ValueError as error:
+        raise SpecError(f"{name}={raw!r} is not a number of seconds; unset it or set it to, say, 10") from error
+    if not 0 < value <= 3600:
+        raise SpecError(f"{name}={raw!r} must be more than 0 and at most 3600 seconds")
+    return value
