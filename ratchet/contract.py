@@ -216,7 +216,13 @@ def _safe_members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         if member.isdir() and parts in ((), (".",)):
             continue
         plain = [part for part in parts if part != "."]
-        if not member.isreg() or len(plain) != 1 or plain[0] in ("..", "/") or "\\" in member.name or "\0" in member.name:
+        if (
+            not member.isreg()
+            or len(plain) != 1
+            or plain[0] in ("..", "/")
+            or "\\" in member.name
+            or "\0" in member.name
+        ):
             raise ContractError("the archive entry %r leaves its folder or is no plain file" % member.name)
         yield member
 

@@ -26,16 +26,16 @@ class Aws:
         import boto3
         from botocore.config import Config
 
-        retries: dict[str, Any] = {"mode": "standard", "max_attempts": 6}
-        read_timeout = 60
+        config = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=10, tcp_keepalive=True)
         if service == "lambda":
             # A retried Invoke runs the function again; the callers decide about that themselves.
-            retries, read_timeout = {"mode": "standard", "max_attempts": 1}, _INVOKE_READ_TIMEOUT_SECONDS
-        config = Config(retries=retries, read_timeout=read_timeout, connect_timeout=10, tcp_keepalive=True)
+            once = Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=_INVOKE_READ_TIMEOUT_SECONDS)
+            config = config.merge(once)
         if service == "s3":
             # A laptop's endpoint has no wildcard names; AWS accepts both forms for names without dots.
             config = config.merge(Config(s3={"addressing_style": "path"}, max_pool_connections=32))
-        return boto3.session.Session().client(service, region_name=self.region, config=config)
+        session: Any = boto3.session.Session()
+        return session.client(service, region_name=self.region, config=config)
 
 
 @cache

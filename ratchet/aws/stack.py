@@ -12,7 +12,7 @@ from ratchet.errors import NotFoundError
 
 @dataclass(frozen=True)
 class Deployment:
-    """The stack's outputs. Each attribute is the output of the same name in CamelCase (`data_bucket` is `DataBucket`)."""
+    """The stack's outputs, each under its name in snake case: `data_bucket` is the output `DataBucket`."""
 
     data_bucket: str
     models_bucket: str

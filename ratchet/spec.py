@@ -1,0 +1,235 @@
+"""pipelines/*.yaml as pydantic models; a mistake is answered with file, line, key, and what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ratchet.errors import SpecError
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$", description="Small letters, digits and hyphens.")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Hyperparameter = str | int | float | bool
+Target = Literal["ecs", "lambda"]
+_CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly)|(\S+\s+){4}\S+)$")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Image(_Part):
+    """What the network is fed."""
+
+    channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB.")
+    height: int = Field(224, ge=8, le=2048, description="Pixels.")
+    width: int = Field(224, ge=8, le=2048, description="Pixels.")
+
+
+class Data(_Part):
+    """Which dataset, and what must hold before money is spent on it."""
+
+    dataset: Name
+    labels: tuple[str, ...] = Field((), description="Required classes; empty means whatever the dataset holds.")
+    image: Image = Image()
+    min_images_per_class: int = Field(1, ge=1)
+    max_unreadable_percent: Percent = 0.0
+    quiet_seconds: float = Field(60.0, ge=0, le=86_400, description="How long the prefix must have been still.")
+    max_wait_seconds: float = Field(3600.0, gt=0, le=7 * 86_400, description="Freeze then, still or not.")
+
+
+class Training(_Part):
+    """What runs where to make a model."""
+
+    compute: Literal["sagemaker"] = "sagemaker"
+    instance_type: str = Field("ml.p3.2xlarge", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
+    preparation_instance_type: str = Field("ml.m5.large", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
+    volume_gib: int = Field(30, ge=1, le=16_384)
+    max_runtime_seconds: int = Field(86_400, ge=60, le=28 * 86_400)
+    image_uri: str | None = Field(None, description="Your own image; otherwise AWS's MXNet container is used.")
+    source_folder: str = Field(".", description="Holds `training/` and `ratchet/contract.py`, or your own script.")
+    entry_point: str = Field("training/train.py", pattern=r"^[\w][\w./-]*\.py$")
+    network: str = Field("resnet18", description="A file of training/zoo/, without `.py`.")
+    hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)
+    attempts: int = Field(2, ge=1, le=10, description="How often a failed job may be bought again.")
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _are_plain(cls, value: Any) -> Any:
+        for key, item in value.items() if isinstance(value, dict) else ():
+            if not isinstance(item, str | int | float | bool):
+                raise ValueError(f"{key!r} must be text, a number, true or false")  # noqa: TRY004 - pydantic
+        return value
+
+
+class Bound(_Part):
+    """A range that a figure must be in."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Bound:
+        if self.min is None and self.max is None:
+            raise ValueError("needs `min` or `max`")
+        return self
+
+
+class Slice(_Part):
+    """A class that must not become worse unnoticed."""
+
+    label: str = Field("*", description="A label, or * for every one.")
+    min_recall: float | None = Field(None, ge=0, le=1)
+    max_recall_drop: float | None = Field(None, ge=0, le=1, description="Against the champion.")
+
+
+Metric = Literal["accuracy", "top5_accuracy", "log_loss"]
+
+
+class Gates(_Part):
+    """When a candidate may be shown to a person."""
+
+    thresholds: dict[Metric, Bound] = Field(default={"accuracy": Bound(min=0.5)})
+    change: dict[Metric, Bound] = Field(default={"accuracy": Bound(min=0.0)})
+    slices: tuple[Slice, ...] = ()
+
+
+class Approval(_Part):
+    """Who may say yes."""
+
+    approvers: tuple[str, ...] = Field(min_length=1, description="Airflow user names; nobody else may decide.")
+    timeout_hours: float = Field(72.0, gt=0, le=24 * 90, description="Unanswered means expired, never approved.")
+
+
+class Release(_Part):
+    """Where and how a model goes live."""
+
+    targets: tuple[Target, ...] = Field(get_args(Target), min_length=1)
+    tasks: int = Field(2, ge=1, le=1000, description="Running copies of the ECS service.")
+    canary_percent: Percent = Field(10.0, description="First share of the Lambda alias's traffic.")
+    smoke_images: int = Field(5, ge=1, le=10)
+    health_timeout_seconds: int = Field(900, ge=30, le=7200)
+
+
+class Pipeline(_Part):
+    """One pipeline: what to retrain, when, how it is judged, who approves, where it goes."""
+
+    name: Name
+    description: str = ""
+    owner: str = "ml-platform"
+    model: Name | None = Field(None, description="Name in the registry; the pipeline's own by default.")
+    schedule: str | None = Field(None, description="Cron expression or @daily and the like; null for events only.")
+    data: Data
+    training: Training = Training()
+    gates: Gates = Gates()
+    approval: Approval
+    release: Release = Release()
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_cron(cls, value: str | None) -> str | None:
+        if value is not None and not _CRON.match(value.strip()):
+            raise ValueError("is no cron expression: five fields such as `0 3 * * *`, or @hourly, @daily, @weekly, ...")
+        return value
+
+    @property
+    def model_name(self) -> str:
+        """The model's name in the registry."""
+        return self.model or self.name
+
+
+def load_pipeline(path: Path) -> Pipeline:
+    """Read one pipeline file.
+
+    Raises
+    ------
+    SpecError
+        Names the file, the line, the key, what is wrong and what is allowed, one line for each mistake.
+    """
+    try:
+        text = path.read_text("utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SpecError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise SpecError(f"{path}: must be a mapping of keys to values, see pipelines/digits.yaml")
+    try:
+        return Pipeline.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(path, node, problem) for problem in error.errors(include_url=False)]
+        raise SpecError("\n".join(lines)) from error
+
+
+def load_pipelines(folder: Path) -> list[Pipeline]:
+    """Read every `*.yaml` of a folder, sorted by name; two files with one name are a mistake."""
+    found: dict[str, Path] = {}
+    pipelines = []
+    for path in sorted(folder.glob("*.yaml")):
+        pipeline = load_pipeline(path)
+        if pipeline.name in found:
+            raise SpecError(
+                f"{path}: name: {pipeline.name!r} is also the name in {found[pipeline.name]}; give each its own"
+            )
+        found[pipeline.name] = path
+        pipelines.append(pipeline)
+    return pipelines
+
+
+def find_pipeline(folder: Path, name: str) -> Pipeline:
+    """Read the pipeline of a name; `SpecError` lists those that exist."""
+    pipelines = load_pipelines(folder)
+    for pipeline in pipelines:
+        if pipeline.name == name:
+            return pipeline
+    known = ", ".join(pipeline.name for pipeline in pipelines) or "none"
+    raise SpecError(f"no pipeline {name!r} in {folder}; there is: {known}")
+
+
+def _explain(path: Path, node: yaml.Node | None, problem: Any) -> str:
+    location: Sequence[Any] = problem["loc"]
+    key = ".".join(str(part) for part in location if part != "[key]") or "(whole file)"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        allowed = _keys_at(location[:-1])
+        near = get_close_matches(str(location[-1]), allowed, 1)
+        message = (
+            "is no key here" + (f", did you mean {near[0]!r}?" if near else "") + f" Allowed: {', '.join(allowed)}"
+        )
+    elif problem["type"] == "missing":
+        message = "is missing"
+    else:
+        message += f" (found {problem['input']!r})"
+    return f"{path}:{_line_of(node, location)}: {key}: {message}"
+
+
+def _keys_at(location: Sequence[Any]) -> list[str]:
+    model: Any = Pipeline
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
+        options = [annotation, *get_args(annotation)]
+        options += [inner for option in options for inner in get_args(option)]
+        model = next((option for option in options if hasattr(option, "model_fields")), None)
+    return sorted(getattr(model, "model_fields", {}))
+
+
+def _line_of(node: yaml.Node | None, location: Sequence[Any]) -> int:
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+    return line
