@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from ratchet.errors import SpecError
 
@@ -28,6 +29,8 @@ class Settings:
         Where a laptop's stack keeps its state, logs and process ids (`RATCHET_HOME`).
     airflow_url
         Base URL of Airflow's API server (`RATCHET_AIRFLOW_URL`).
+    console_url
+        Where links to jobs and objects lead (`RATCHET_CONSOLE_URL`); the AWS console of the region by default.
     """
 
     stack: str = "ratchet"
@@ -36,19 +39,32 @@ class Settings:
     poll_seconds: float = 10.0
     home: Path = Path(".ratchet")
     airflow_url: str = "http://localhost:8080"
+    console_url: str = "https://us-east-1.console.aws.amazon.com"
+
+    def object_page(self, uri: str) -> str:
+        """Link to the console's page of an S3 object given as `s3://bucket/key`."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return f"{self.console_url}/s3/object/{bucket}?region={self.region}&prefix={quote(key)}"
+
+    def job_page(self, name: str) -> str:
+        """Link to the console's page of a SageMaker training job."""
+        return f"{self.console_url}/sagemaker/home?region={self.region}#/jobs/{name}"
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from an environment; `SpecError` names a variable that cannot be read."""
     env = os.environ if environment is None else environment
     default = Settings()
+    region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or default.region
+    console = f"https://{region}.console.aws.amazon.com"
     return Settings(
         stack=env.get("RATCHET_STACK", default.stack),
-        region=env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or default.region,
+        region=region,
         pipelines_folder=Path(env.get("RATCHET_PIPELINES", str(default.pipelines_folder))),
         poll_seconds=_seconds(env, "RATCHET_POLL_SECONDS", default.poll_seconds),
         home=Path(env.get("RATCHET_HOME", str(default.home))),
         airflow_url=env.get("RATCHET_AIRFLOW_URL", default.airflow_url).rstrip("/"),
+        console_url=env.get("RATCHET_CONSOLE_URL", console).rstrip("/"),
     )
 
 

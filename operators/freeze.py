@@ -1,0 +1,60 @@
+"""Freeze the dataset into a version, once its prefix is still, and claim the work on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowSkipException
+
+from operators.base import airflow_errors
+from operators.poll import WaitingOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ratchet.loop.step import Request
+
+
+class FreezeDatasetOperator(WaitingOperator):
+    """Wait for stillness, freeze, claim; a version that is trained already ends the run as skipped, with the reason."""
+
+    watch_kind = "quiet"
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the quiet period unless a person named a version that exists."""
+        with airflow_errors():
+            if self._request(context).dataset_version:
+                return self._freeze(context)
+            workshop = self.workshop()
+            payload = {"since_epoch_seconds": workshop.clock.now().timestamp()}
+            return self.wait(context, payload, limit_seconds=workshop.pipeline.data.max_wait_seconds)
+
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+        """Freeze what is there now."""
+        if "error" in event:
+            raise AirflowException(f"waiting for the dataset to be still: {event['error']} [{event['actor']} acts]")
+        self.log.info("%s", event["reason"])
+        with airflow_errors():
+            return self._freeze(context)
+
+    def _freeze(self, context: Context) -> dict[str, Any]:
+        from ratchet.loop.step import freeze
+
+        ticket = freeze(self.workshop(), self._request(context))
+        context["ti"].xcom_push(key="reason", value=ticket.reason)
+        if not ticket.granted:
+            raise AirflowSkipException(f"nothing to do: {ticket.reason}")
+        self.log.info("dataset version %s: %s", ticket.dataset_version, ticket.reason)
+        return vars(ticket)
+
+    @staticmethod
+    def _request(context: Context) -> Request:
+        from ratchet.loop.step import Request
+
+        params = context["params"]
+        return Request(
+            run_id=str(context["run_id"]),
+            dataset_version=str(params.get("dataset_version") or ""),
+            force=bool(params.get("force")),
+            reason=str(params.get("reason") or ""),
+        )

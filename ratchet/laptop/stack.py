@@ -1,0 +1,222 @@
+"""Bring a laptop's stack up and down: localcloud, the CloudFormation stack on it, and Airflow."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ratchet.aws import Aws, connect, translate_errors
+from ratchet.errors import NotFoundError, RatchetError, UnavailableError
+from ratchet.laptop.home import (
+    ROOT,
+    Home,
+    Ports,
+    airflow_environment,
+    aws_environment,
+    inherited_environment,
+)
+from ratchet.laptop.process import ProcessTable, Running, poll_until
+
+PEOPLE: Mapping[str, str] = {"admin": "admin", "alice": "op", "bob": "op", "vera": "viewer"}
+AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+_START_LIMIT_SECONDS = 180.0
+_STACK_LIMIT_SECONDS = 60.0
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something of the stack is."""
+
+    name: str
+    url: str
+    note: str = ""
+
+
+class Laptop:
+    """The stack in one home folder.
+
+    Parameters
+    ----------
+    folder
+        Home of its state.
+    ports
+        Where it listens.
+    tell
+        Called with one line for each thing that happens.
+    """
+
+    def __init__(self, folder: Path, ports: Ports, tell: Tell) -> None:
+        self.home = Home(folder)
+        self.ports = ports
+        self.tell = tell
+        self.table = ProcessTable(folder)
+        self.aws_environment = aws_environment(folder, ports)
+
+    def up(self) -> list[Place]:
+        """Start whatever does not run; return where things are.
+
+        Raises
+        ------
+        RatchetError
+            When a port is taken or a part does not start; the message names the log. What was started is ended.
+        """
+        running = {entry.name for entry in self.table.read() if entry.alive()}
+        if not running:
+            self._refuse_taken_ports()
+        try:
+            self._start_localcloud()
+            self._migrate_airflow()
+            self.create_stack()
+            self.start_airflow()
+        except (RatchetError, KeyboardInterrupt):
+            self.table.stop()
+            raise
+        self.home.remember_environment(self.aws_environment)
+        return self.places()
+
+    def down(self) -> list[str]:
+        """End every process; return the names of those that ran."""
+        self.home.forget_environment()
+        return self.table.stop()
+
+    def places(self) -> list[Place]:
+        """Where things are."""
+        return [
+            Place("Airflow", f"http://localhost:{self.ports.airflow}", "sign in as alice or admin"),
+            Place("AWS", self.aws_environment["AWS_ENDPOINT_URL"], "localcloud"),
+            Place("Service", f"http://localhost:{self.ports.service}", "answers once a model is live"),
+            Place("Logs", str(self.home.folder / "logs")),
+            Place("Passwords", str(self.home.passwords_file)),
+        ]
+
+    def create_stack(self) -> None:
+        """Create the stack from the one template, or find it created."""
+        aws = connect(self.aws_environment["AWS_REGION"])
+        client = aws.client("cloudformation")
+        with translate_errors("look for the stack"):
+            try:
+                client.describe_stacks(StackName="ratchet")
+            except client.exceptions.ClientError as error:
+                if "does not exist" not in str(error):
+                    raise
+                self.tell("creating the stack from infra/ratchet.yaml")
+                self._create(client, aws)
+        self._wait_for_stack(client)
+
+    def start_airflow(self) -> None:
+        """Start Airflow's four processes and wait until each says it is healthy."""
+        environment = self._airflow_environment()
+        for part in AIRFLOW_PARTS:
+            if self.table.find(f"airflow-{part}") is None:
+                argv = [sys.executable, "-m", "airflow", part]
+                self.table.start(f"airflow-{part}", argv, environment=environment, cwd=ROOT)
+        self.tell("starting Airflow")
+        self._wait("Airflow", self._airflow_is_healthy, [f"airflow-{part}" for part in AIRFLOW_PARTS])
+
+    def _airflow_environment(self) -> dict[str, str]:
+        keys = self.home.make_secrets(tuple(PEOPLE))
+        return inherited_environment() | self.aws_environment | airflow_environment(self.home, self.ports, keys, PEOPLE)
+
+    def _start_localcloud(self) -> None:
+        if self.table.find("localcloud") is not None:
+            return
+        self.tell("starting localcloud")
+        folder = (self.home.folder / "localcloud").resolve()
+        argv = [sys.executable, "-m", "localcloud", "--port", str(self.ports.localcloud), "--home", str(folder)]
+        self.table.start("localcloud", argv, environment=inherited_environment(), cwd=ROOT)
+        health = f"{self.aws_environment['AWS_ENDPOINT_URL']}/_localcloud/health"
+        self._wait("localcloud", lambda: _get(health) is not None, ["localcloud"])
+
+    def _migrate_airflow(self) -> None:
+        if self.table.find("airflow-scheduler") is not None:
+            return
+        argv = [sys.executable, "-m", "airflow", "db", "migrate"]
+        self.tell("preparing Airflow's database")
+        started = self.table.start("airflow-migrate", argv, environment=self._airflow_environment(), cwd=ROOT)
+        for _ in poll_until(_START_LIMIT_SECONDS):
+            if not started.alive():
+                self.table.stop("airflow-migrate")
+                return
+        raise UnavailableError(f"Airflow's database was not ready in time; see {started.log}")
+
+    def _create(self, client: Any, aws: Aws) -> None:
+        vpc, subnets = _default_network(aws)
+        parameters = {
+            "ListenerPort": str(self.ports.service),
+            "FunctionUrlAuth": "NONE",
+            "FetchAllowedHosts": "",
+            "VpcId": vpc,
+            "SubnetIds": ",".join(subnets),
+        }
+        client.create_stack(
+            StackName="ratchet",
+            TemplateBody=(ROOT / "infra" / "ratchet.yaml").read_text("utf-8"),
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+            ClientRequestToken="ratchet-up",
+        )
+
+    def _wait_for_stack(self, client: Any) -> None:
+        for _ in poll_until(_STACK_LIMIT_SECONDS):
+            stack = client.describe_stacks(StackName="ratchet")["Stacks"][0]
+            if stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+                return
+            if "FAILED" in stack["StackStatus"] or "ROLLBACK" in stack["StackStatus"]:
+                reason = stack.get("StackStatusReason", "no reason given")
+                raise NotFoundError(f"the stack was not created ({stack['StackStatus']}): {reason}")
+        raise UnavailableError(f"the stack was not created within {_STACK_LIMIT_SECONDS:.0f} s")
+
+    def _airflow_is_healthy(self) -> bool:
+        import json
+
+        raw = _get(f"http://localhost:{self.ports.airflow}/api/v2/monitor/health")
+        if raw is None:
+            return False
+        health = json.loads(raw)
+        return all(health[part]["status"] == "healthy" for part in ("scheduler", "triggerer", "dag_processor"))
+
+    def _wait(self, what: str, ready: Callable[[], bool], names: Sequence[str]) -> None:
+        entries: list[Running] = [entry for entry in self.table.read() if entry.name in names]
+        for passed in poll_until(_START_LIMIT_SECONDS):
+            if ready():
+                self.tell(f"{what} is ready after {passed:.0f} s")
+                return
+            for entry in entries:
+                if not entry.alive():
+                    raise UnavailableError(f"{entry.name} ended while starting; the cause is at the end of {entry.log}")
+        logs = ", ".join(entry.log for entry in entries)
+        raise UnavailableError(f"{what} was not ready within {_START_LIMIT_SECONDS:.0f} s; see {logs}")
+
+    def _refuse_taken_ports(self) -> None:
+        for port, option in self.ports.named().items():
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError as error:
+                    raise UnavailableError(
+                        f"port {port} is in use by another program: end it, or choose another with `ratchet up {option} N`"
+                    ) from error
+
+
+def _default_network(aws: Aws) -> tuple[str, list[str]]:
+    client = aws.client("ec2")
+    with translate_errors("find the default network"):
+        vpc = client.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
+        subnets = client.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
+    return vpc, [subnet["SubnetId"] for subnet in subnets[:2]]
+
+
+def _get(url: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - a loopback address of our own making
+            return bytes(answer.read())
+    except (urllib.error.URLError, OSError):
+        return None

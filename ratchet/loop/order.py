@@ -1,0 +1,119 @@
+"""The three jobs of a run as orders: pure functions from the spec and what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ratchet.compute.order import Channel, JobOrder
+from ratchet.contract import METRIC_NAMES, digest_of
+from ratchet.naming import channel_manifest_key, manifest_key, run_tags
+from ratchet.spec import Pipeline
+
+EVALUATION_METRICS = ("challenger_accuracy", "champion_accuracy")
+
+
+class Step(StrEnum):
+    """The steps of the loop that run as remote jobs."""
+
+    PREPARE = "prepare"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A model archive and what it must hash to."""
+
+    uri: str
+    digest: str
+
+
+def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "") -> str:
+    """Digest of what a run would do with a dataset version: code, data rules and training parameters."""
+    rules = pipeline.data.model_dump(mode="json", exclude={"quiet_seconds", "max_wait_seconds"})
+    return digest_of([pipeline.name, code_digest, rules, pipeline.training.model_dump(mode="json"), force_nonce])
+
+
+class OrderBook:
+    """Writes a run's orders.
+
+    Parameters
+    ----------
+    pipeline
+        The spec.
+    code_uri
+        Where the source bundle lies.
+    run_id
+        Who pays: goes into the tags.
+    force_nonce
+        Makes a forced rerun's jobs other jobs; empty otherwise.
+    """
+
+    def __init__(self, pipeline: Pipeline, *, code_uri: str, run_id: str, force_nonce: str = "") -> None:
+        self.pipeline = pipeline
+        self.code_uri = code_uri
+        self.run_id = run_id
+        self.force_nonce = force_nonce
+
+    def preparation(self, data_bucket: str, dataset_version: str) -> JobOrder:
+        """Raw files into RecordIO shards."""
+        data = self.pipeline.data
+        base = f"s3://{data_bucket}/"
+        parameters: dict[str, str | int | float | bool] = {
+            "channels": data.image.channels,
+            "height": data.image.height,
+            "width": data.image.width,
+            "min-images-per-class": data.min_images_per_class,
+            "max-unreadable-percent": data.max_unreadable_percent,
+        }
+        if data.labels:
+            parameters["labels"] = ",".join(data.labels)
+        channels = (
+            Channel("dataset", base + channel_manifest_key(data.dataset, dataset_version), manifest=True),
+            Channel("manifest", base + manifest_key(data.dataset, dataset_version)),
+        )
+        return self._order(Step.PREPARE, "training/prepare.py", channels, parameters)
+
+    def training(self, prepared_uri: str) -> JobOrder:
+        """Shards into a model."""
+        training = self.pipeline.training
+        parameters = {"network": training.network, **training.hyperparameters}
+        return self._order(Step.TRAIN, training.entry_point, (Channel("prepared", prepared_uri),), parameters)
+
+    def evaluation(self, prepared_uri: str, challenger: Artefact, champion: Artefact | None) -> JobOrder:
+        """Challenger and champion on the same frozen test split."""
+        channels = [Channel("prepared", prepared_uri), Channel("challenger", challenger.uri)]
+        parameters: dict[str, str | int | float | bool] = {"challenger-sha256": challenger.digest}
+        if champion is not None:
+            channels.append(Channel("champion", champion.uri))
+            parameters["champion-sha256"] = champion.digest
+        return self._order(Step.EVALUATE, "training/evaluate.py", tuple(channels), parameters)
+
+    def _order(
+        self,
+        step: Step,
+        program: str,
+        channels: tuple[Channel, ...],
+        hyperparameters: Mapping[str, str | int | float | bool],
+    ) -> JobOrder:
+        training = self.pipeline.training
+        trains = step is Step.TRAIN
+        return JobOrder(
+            pipeline=self.pipeline.name,
+            step=step.value,
+            program=program,
+            code_uri=self.code_uri,
+            instance_type=training.instance_type if trains else training.preparation_instance_type,
+            channels=channels,
+            hyperparameters=hyperparameters,
+            image_uri=training.image_uri,
+            volume_gib=training.volume_gib,
+            max_runtime_seconds=training.max_runtime_seconds,
+            metrics={Step.TRAIN: METRIC_NAMES, Step.EVALUATE: EVALUATION_METRICS}.get(step, ()),
+            checkpoints=trains,
+            tags=run_tags(self.pipeline.name, self.run_id, step.value),
+            attempts=training.attempts,
+            force_nonce=self.force_nonce,
+        )

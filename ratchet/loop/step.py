@@ -1,0 +1,251 @@
+"""The loop's verbs. Each finds what it did before, so that any of them can be repeated."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ratchet.aws.bucket import Bucket, split_uri
+from ratchet.compute.bundle import build_bundle, upload_bundle
+from ratchet.compute.order import JobStatus
+from ratchet.contract import (
+    CONFUSION_PNG,
+    REPORT_HTML,
+    REPORT_JSON,
+    SMOKE_FILE,
+    ContractError,
+    digest_of,
+    unpack_archive,
+)
+from ratchet.data import check_manifest
+from ratchet.errors import ArtefactError, DataError
+from ratchet.judge import Verdict, judge, read_report
+from ratchet.loop.order import Artefact, OrderBook, Step, identify_work
+from ratchet.loop.workshop import Workshop
+from ratchet.naming import job_output_key, report_key
+from ratchet.registry import ModelVersion, Provenance, Stage
+
+_REPORT_TYPES = {
+    REPORT_JSON: "application/json",
+    REPORT_HTML: "text/html; charset=utf-8",
+    CONFUSION_PNG: "image/png",
+    SMOKE_FILE: "application/json",
+}
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a run carries from step to step: names and digests only.
+
+    Attributes
+    ----------
+    granted
+        Whether this run is the one that trains this dataset version; if not, `reason` says who does or did.
+    """
+
+    granted: bool
+    reason: str
+    dataset_version: str = ""
+    code_uri: str = ""
+    code_digest: str = ""
+    git_commit: str = ""
+    identity: str = ""
+    force_nonce: str = ""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Ticket:
+        """Read what `vars()` wrote."""
+        return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person, a schedule or an event asked for."""
+
+    run_id: str
+    dataset_version: str = ""  # empty: what S3 holds now
+    force: bool = False
+    reason: str = ""
+
+
+def freeze(workshop: Workshop, request: Request) -> Ticket:
+    """Freeze the dataset and claim the work on it for this run."""
+    data = workshop.pipeline.data
+    if request.dataset_version:
+        manifest = workshop.datasets.read(data.dataset, request.dataset_version)
+    else:
+        manifest = workshop.datasets.freeze(data.dataset, request.reason)
+    bundle = build_bundle(workshop.source_folder)
+    # A forced rerun must be other jobs than the first run's, and the same jobs when this task is tried again.
+    nonce = str(uuid.uuid5(uuid.NAMESPACE_URL, request.run_id)) if request.force else ""
+    identity = identify_work(workshop.pipeline, bundle.digest, nonce)
+    claim = workshop.claims.take(
+        workshop.pipeline.name,
+        manifest.version,
+        identity,
+        holder=request.run_id,
+        force=request.force,
+        reason=request.reason,
+    )
+    if not claim.granted:
+        return Ticket(granted=False, reason=claim.reason, dataset_version=manifest.version)
+    code_uri = upload_bundle(workshop.aws, workshop.deployment.jobs_bucket, bundle)
+    return Ticket(
+        granted=True,
+        reason=claim.reason,
+        dataset_version=manifest.version,
+        code_uri=code_uri,
+        code_digest=bundle.digest,
+        git_commit=bundle.git_commit,
+        identity=identity,
+        force_nonce=nonce,
+    )
+
+
+def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> None:
+    """Close this run's claim: the work on this dataset version has an outcome."""
+    workshop.claims.finish(
+        workshop.pipeline.name, ticket.dataset_version, ticket.identity, holder=run_id, outcome=outcome
+    )
+
+
+def check(workshop: Workshop, dataset_version: str) -> dict[str, int]:
+    """Check a dataset version by its manifest, before money is spent; return the images of each class."""
+    data = workshop.pipeline.data
+    manifest = workshop.datasets.read(data.dataset, dataset_version)
+    findings = check_manifest(manifest, data)
+    if findings:
+        lines = "\n".join(
+            f"- {finding.rule}: found {finding.found}, allowed {finding.allowed}"
+            + (f", for example {', '.join(finding.examples)}" if finding.examples else "")
+            for finding in findings
+        )
+        raise DataError(
+            f"dataset {data.dataset}, version {dataset_version[:12]}, is not fit for training; nothing was spent.\n"
+            f"{lines}\n"
+            f"Mend the objects under s3://{manifest.bucket}/{manifest.prefix} or the pipeline's `data` rules."
+        )
+    return manifest.histogram()
+
+
+def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str, Any]) -> JobStatus:
+    """Start the job of a step, or find the one that an earlier try started.
+
+    Parameters
+    ----------
+    state
+        `ticket`, and from the steps before: `prepare_job`, `version`.
+    """
+    ticket = Ticket.from_json(state["ticket"])
+    book = OrderBook(workshop.pipeline, code_uri=ticket.code_uri, run_id=run_id, force_nonce=ticket.force_nonce)
+    if step is Step.PREPARE:
+        order = book.preparation(workshop.deployment.data_bucket, ticket.dataset_version)
+    elif step is Step.TRAIN:
+        order = book.training(archive_uri(workshop, str(state["prepare_job"])))
+    else:
+        model = workshop.pipeline.model_name
+        challenger = workshop.registry.get(model, int(state["version"]))
+        champion = workshop.registry.champion(model)
+        rival = Artefact(champion.uri, champion.digest) if champion and champion.version != challenger.version else None
+        prepared = archive_uri(workshop, str(state["prepare_job"]))
+        order = book.evaluation(prepared, Artefact(challenger.uri, challenger.digest), rival)
+    return workshop.backend.start(order)
+
+
+def archive_uri(workshop: Workshop, job: str) -> str:
+    """Where a job's `model.tar.gz` lies."""
+    return f"s3://{workshop.deployment.jobs_bucket}/{job_output_key(job, 'model.tar.gz')}"
+
+
+def register(workshop: Workshop, ticket: Ticket, *, run_id: str, train_job: str) -> ModelVersion:
+    """Give the trained artefact its version number."""
+    status = workshop.backend.poll(train_job)
+    champion = workshop.registry.champion(workshop.pipeline.model_name)
+    provenance = Provenance(
+        pipeline=workshop.pipeline.name,
+        run_id=run_id,
+        dataset=workshop.pipeline.data.dataset,
+        dataset_version=ticket.dataset_version,
+        code_digest=ticket.code_digest,
+        git_commit=ticket.git_commit,
+        image_uri=workshop.pipeline.training.image_uri or "",
+        hyperparameters=dict(workshop.pipeline.training.hyperparameters),
+        job_name=train_job,
+        billable_seconds=status.billable_seconds,
+        parent_version=champion.version if champion else None,
+    )
+    with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
+        archive = Path(folder) / "model.tar.gz"
+        _download(workshop, archive_uri(workshop, train_job), archive)
+        return workshop.registry.register(
+            workshop.pipeline.model_name, archive, provenance, status.metrics, writer=train_job
+        )
+
+
+def record_evaluation(workshop: Workshop, version: int, evaluate_job: str) -> ModelVersion:
+    """Keep the evaluation's report beside the model and its figures in the registry."""
+    model = workshop.pipeline.model_name
+    with tempfile.TemporaryDirectory(prefix="ratchet-") as name:
+        folder = Path(name)
+        archive = folder / "model.tar.gz"
+        unpacked = folder / "report"
+        unpacked.mkdir()
+        _download(workshop, archive_uri(workshop, evaluate_job), archive)
+        try:
+            unpack_archive(archive, unpacked)
+        except ContractError as error:
+            raise ArtefactError(f"the report of job {evaluate_job} cannot be opened: {error}") from error
+        bucket = Bucket(workshop.aws, workshop.deployment.models_bucket)
+        for file, content_type in _REPORT_TYPES.items():
+            bucket.put_once(report_key(model, version, file), (unpacked / file).read_bytes(), content_type=content_type)
+        report = json.loads((unpacked / REPORT_JSON).read_text("utf-8"))
+    evaluation = {
+        "job": evaluate_job,
+        "test_split": report["test_split"],
+        "challenger": _headline(report["challenger"]),
+        "champion": _headline(report["champion"]) if report.get("champion") else None,
+        "champion_version": _champion_version(workshop, version) if report.get("champion") else None,
+        "report_uri": f"s3://{workshop.deployment.models_bucket}/{report_key(model, version, REPORT_HTML)}",
+        "report_digest": digest_of(report),
+    }
+    return workshop.registry.record_evaluation(model, version, evaluation)
+
+
+def decide(workshop: Workshop, version: int, actor: str) -> tuple[ModelVersion, Verdict]:
+    """Hold the report against the gates and move the version to `passed` or `blocked`."""
+    model = workshop.pipeline.model_name
+    verdict = assess(workshop, version)
+    to = Stage.PASSED if verdict.passed else Stage.BLOCKED
+    current = workshop.registry.get(model, version)
+    if current.stage is not Stage.CANDIDATE:
+        return current, verdict
+    moved = workshop.registry.move(
+        model, version, to, actor=actor, reason="; ".join(verdict.reasons), expected=Stage.CANDIDATE
+    )
+    return moved, verdict
+
+
+def assess(workshop: Workshop, version: int) -> Verdict:
+    """Read the kept report of a version and judge it; decides nothing."""
+    bucket = Bucket(workshop.aws, workshop.deployment.models_bucket)
+    raw = bucket.read(report_key(workshop.pipeline.model_name, version, REPORT_JSON))
+    return judge(read_report(json.loads(raw)), workshop.pipeline.gates)
+
+
+def _champion_version(workshop: Workshop, version: int) -> int | None:
+    champion = workshop.registry.champion(workshop.pipeline.model_name)
+    return champion.version if champion and champion.version != version else None
+
+
+def _headline(measured: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in measured.items() if isinstance(value, int | float)}
+
+
+def _download(workshop: Workshop, uri: str, target: Path) -> None:
+    bucket, key = split_uri(uri)
+    Bucket(workshop.aws, bucket).download(key, target)

@@ -1,0 +1,88 @@
+"""The composition root: builds each part of the domain once, from the settings and one door to AWS."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from ratchet.approval import Approvals
+from ratchet.aws import Aws, Deployment
+from ratchet.aws.client import connect
+from ratchet.aws.stack import cached_deployment
+from ratchet.clock import Clock, SystemClock
+from ratchet.compute.backends import make_backend
+from ratchet.compute.order import Backend
+from ratchet.data import Claims, DatasetStore
+from ratchet.registry import Registry
+from ratchet.rollout import Releases
+from ratchet.settings import Settings, load_settings
+from ratchet.spec import Pipeline, find_pipeline
+
+
+class Workshop:
+    """Everything that one pipeline's steps work with."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        settings: Settings,
+        aws: Aws,
+        deployment: Deployment,
+        clock: Clock | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.settings = settings
+        self.aws = aws
+        self.deployment = deployment
+        self.clock = clock or SystemClock()
+
+    @cached_property
+    def datasets(self) -> DatasetStore:
+        """Dataset versions."""
+        return DatasetStore(self.aws, self.deployment, self.clock)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Who trains what."""
+        return Claims(self.aws, self.deployment, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Model versions."""
+        return Registry(self.aws, self.deployment, self.clock)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """Decisions of people."""
+        return Approvals(self.aws, self.deployment, self.clock, self.registry)
+
+    @cached_property
+    def releases(self) -> Releases:
+        """Rollouts."""
+        return Releases(self.aws, self.deployment, self.registry, self.approvals, self.clock)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """Where jobs run, by the one word in the pipeline's file."""
+        return make_backend(self.pipeline.training.compute, self.aws, self.deployment, self.settings)
+
+    def page_of(self, uri: str) -> str:
+        """Link to a page where a person can look at an S3 object."""
+        return self.settings.object_page(uri)
+
+    @property
+    def source_folder(self) -> Path:
+        """Folder of the code that goes into containers; relative paths start at the pipelines' parent folder."""
+        return self.settings.pipelines_folder.parent / self.pipeline.training.source_folder
+
+
+def open_workshop(pipeline: str, settings: Settings | None = None) -> Workshop:
+    """Build the workshop of a pipeline, by name, from this process's environment."""
+    chosen = settings or load_settings()
+    return Workshop(
+        find_pipeline(chosen.pipelines_folder, pipeline),
+        settings=chosen,
+        aws=connect(chosen.region),
+        deployment=cached_deployment(chosen.region, chosen.stack),
+    )
