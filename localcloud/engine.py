@@ -1,0 +1,47 @@
+"""What an engine is: the part of localcloud that really does the work behind one service's calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from localcloud.process import Supervisor
+from localcloud.runtime import Runtimes
+
+
+@dataclass(frozen=True)
+class Host:
+    """What an engine gets from the server that runs it.
+
+    Attributes
+    ----------
+    supervisor
+        Starts and ends child processes.
+    runtimes
+        What stands in for container images.
+    home
+        Folder for scratch files; it exists.
+    endpoint_url
+        Where children reach AWS, for example `http://localhost:4566`.
+    region
+        The region of what runs without a request of its own.
+    """
+
+    supervisor: Supervisor
+    runtimes: Runtimes
+    home: Path
+    endpoint_url: str
+    region: str
+
+
+class Engine(Protocol):
+    """Hooks into moto once, before the first request, and lets go at the end."""
+
+    name: str
+
+    def install(self, host: Host) -> None:
+        """Replace moto's backend classes and add what its response classes lack."""
+
+    def close(self) -> None:
+        """End threads and servers, free ports, undo what `install` changed. Children are the supervisor's."""
