@@ -43,6 +43,8 @@ _BY_CODE: dict[str, type[RatchetError]] = {
     "ThrottlingException": UnavailableError,
     "TooManyRequestsException": UnavailableError,
     "RequestLimitExceeded": UnavailableError,
+    "ProvisionedThroughputExceededException": UnavailableError,
+    "TransactionInProgressException": UnavailableError,
     "SlowDown": UnavailableError,
     "ServiceUnavailable": UnavailableError,
     "InternalError": UnavailableError,
