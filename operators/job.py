@@ -45,6 +45,7 @@ class RunJobOperator(WaitingOperator):
         with airflow_errors():
             workshop = self.workshop()
             status = place_order(workshop, Step(self.step), str(context["run_id"]), state)
+            context["ti"].xcom_push(key="job", value=status.name)
             context["ti"].xcom_push(key="job_link", value=workshop.backend.describe_link(status.name))
             self.log.info("job %s: %s", status.name, status.phase)
             limit_seconds = workshop.pipeline.training.max_runtime_seconds

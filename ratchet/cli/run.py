@@ -1,0 +1,129 @@
+"""`ratchet run`, `ratchet runs`, `ratchet logs`: start a pipeline and look at it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ratchet.cli.session import EXIT_NEGATIVE, AsJson, Person, Session, exit_codes, start_session
+from ratchet.errors import NotFoundError
+
+PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.", autocompletion=lambda: _pipeline_names())]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command()(run)
+    app.command()(runs)
+    app.command()(logs)
+
+
+def dag_of(pipeline: str) -> str:
+    """The DAG of a pipeline."""
+    return f"retrain_{pipeline}"
+
+
+def run(
+    pipeline: PipelineName,
+    *,
+    dataset_version: Annotated[str, typer.Option(help="Train this version; empty means what S3 holds now.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also when it is trained already.")] = False,
+    reason: Annotated[str, typer.Option(help="Kept with the run.")] = "",
+    person: Person = "admin",
+    as_json: AsJson = False,
+) -> None:
+    """Start the pipeline's loop.
+
+    Example: ratchet run digits --force --reason "new augmentation"
+    """
+    session = start_session(as_json=as_json)
+    with exit_codes(session.output):
+        known = [found.name for found in session.pipelines]
+        if pipeline not in known:
+            raise NotFoundError(f"no pipeline {pipeline!r}; there is: {', '.join(known) or 'none'}")
+        conf = {"dataset_version": dataset_version, "force": force, "reason": reason}
+        run_id = session.airflow(person).trigger(dag_of(pipeline), conf)
+        link = run_page(session, dag_of(pipeline), run_id)
+        session.output.say(f"started {run_id}\n{link}")
+        session.output.result({"run": run_id, "dag": dag_of(pipeline), "link": link})
+
+
+def runs(
+    pipeline: Annotated[str, typer.Argument(help="Only this pipeline's.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 20,
+    person: Person = "admin",
+    as_json: AsJson = False,
+) -> None:
+    """List the newest runs with what each is at.
+
+    Example: ratchet runs digits
+    """
+    session = start_session(as_json=as_json)
+    with exit_codes(session.output):
+        airflow = session.airflow(person)
+        found = airflow.runs(dag_of(pipeline) if pipeline else "~", limit)
+        rows = [describe_run(session, entry, airflow.tasks(entry["dag_id"], entry["dag_run_id"])) for entry in found]
+        columns = ("pipeline", "run", "trigger", "state", "at", "started")
+        session.output.table("Runs", columns, [[row[column] for column in columns] for row in rows])
+        session.output.result({"runs": rows})
+        if not rows:
+            session.output.say("no runs yet; `ratchet push` or `ratchet run` starts one")
+            raise typer.Exit(EXIT_NEGATIVE)
+
+
+def logs(
+    pipeline: PipelineName,
+    *,
+    task: Annotated[str, typer.Option(help="freeze, check, prepare, train, register, evaluate, decide, ...")] = "train",
+    run_id: Annotated[str, typer.Option("--run", help="Run id; the newest by default.")] = "",
+    person: Person = "admin",
+    as_json: AsJson = False,
+) -> None:
+    """Print a task's log, remote job's lines included.
+
+    Example: ratchet logs digits --task train
+    """
+    session = start_session(as_json=as_json)
+    with exit_codes(session.output):
+        airflow = session.airflow(person)
+        chosen = run_id or newest_run(airflow.runs(dag_of(pipeline), 1))
+        entry = next((t for t in airflow.tasks(dag_of(pipeline), chosen) if t["task_id"] == task), None)
+        if entry is None:
+            raise NotFoundError(f"run {chosen} has no task {task!r}")
+        lines = airflow.task_log(dag_of(pipeline), chosen, task, max(1, entry["try_number"]))
+        for line in lines if not as_json else ():
+            session.output.say(line)
+        session.output.result({"run": chosen, "task": task, "state": entry["state"], "lines": lines})
+
+
+def newest_run(found: list[dict[str, Any]]) -> str:
+    """Id of the newest run."""
+    if not found:
+        raise NotFoundError("there is no run yet; `ratchet push` or `ratchet run` starts one")
+    return str(found[0]["dag_run_id"])
+
+
+def describe_run(session: Session, entry: dict[str, Any], tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row about a run: its state and the task it is at."""
+    busy = [task["task_id"] for task in tasks if task["state"] not in (None, "success", "skipped", "upstream_failed")]
+    return {
+        "pipeline": entry["dag_id"].removeprefix("retrain_"),
+        "run": entry["dag_run_id"],
+        "trigger": entry["run_type"],
+        "state": entry["state"],
+        "at": ", ".join(busy),
+        "started": entry["start_date"],
+        "link": run_page(session, entry["dag_id"], entry["dag_run_id"]),
+    }
+
+
+def run_page(session: Session, dag: str, run_id: str) -> str:
+    """Link to a run's page in Airflow."""
+    from urllib.parse import quote
+
+    return f"{session.settings.airflow_url}/dags/{dag}/runs/{quote(run_id, safe='')}"
+
+
+def _pipeline_names() -> list[str]:
+    return [found.name for found in start_session(as_json=False).pipelines]
