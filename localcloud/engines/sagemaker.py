@@ -1,0 +1,112 @@
+"""SageMaker's training jobs, really run: CreateTrainingJob starts AWS's own toolkit as a process.
+
+Moto answers the calls; this engine puts its own jobs behind CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs,
+StopTrainingJob and DeleteTrainingJob. docs/localcloud/sagemaker.md says what is done and what differs from AWS.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from moto.core.responses import ActionResult, EmptyResult
+from moto.sagemaker.models import sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
+
+from localcloud.engine import Host
+from localcloud.engines.sagemaker_backend import Launcher, TrainingBackend
+from localcloud.engines.sagemaker_run import RunSettings
+
+
+def engine() -> SageMakerEngine:
+    """Make the engine, set up by LOCALCLOUD_SAGEMAKER_* variables."""
+    return SageMakerEngine(read_settings(os.environ))
+
+
+def read_settings(environment: Mapping[str, str]) -> RunSettings:
+    """Read how jobs are run from an environment; `ValueError` names a variable that is no number."""
+    default = RunSettings()
+    return RunSettings(
+        stop_grace_seconds=_seconds(environment, "STOP_GRACE_SECONDS", default.stop_grace_seconds),
+        checkpoint_look_seconds=_seconds(environment, "CHECKPOINT_SECONDS", default.checkpoint_look_seconds),
+        keep_jobs=environment.get("LOCALCLOUD_SAGEMAKER_KEEP_JOBS", "") not in {"", "0", "false"},
+    )
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    variable = f"LOCALCLOUD_SAGEMAKER_{name}"
+    try:
+        value = float(environment.get(variable, default))
+    except ValueError as error:
+        raise ValueError(f"{variable}={environment[variable]!r} is not a number of seconds") from error
+    if not 0 <= value <= 3600:
+        raise ValueError(f"{variable}={value} must be between 0 and 3600 seconds")
+    return value
+
+
+class SageMakerEngine:
+    """Hooks the training jobs into moto, and takes them out again."""
+
+    name = "sagemaker"
+
+    def __init__(self, settings: RunSettings) -> None:
+        self._settings = settings
+        self._launcher: Launcher | None = None
+        self._replaced_backend: Any = None
+        self._replaced_calls: dict[str, Any] = {}
+
+    def install(self, host: Host) -> None:
+        """Make new backends run jobs, and teach moto's responses the calls."""
+        self._launcher = Launcher(host, self._settings)
+        self._replaced_backend = sagemaker_backends.backend
+        sagemaker_backends.backend = type("LocalSageMakerBackend", (TrainingBackend,), {"launcher": self._launcher})
+        for name, call in _CALLS.items():
+            self._replaced_calls[name] = getattr(SageMakerResponse, name, None)
+            setattr(SageMakerResponse, name, call)
+
+    def close(self) -> None:
+        """End every job and undo `install`."""
+        if self._launcher is None:
+            return
+        self._launcher.close()
+        self._launcher = None
+        sagemaker_backends.backend = self._replaced_backend
+        for name, call in self._replaced_calls.items():
+            if call is None:
+                delattr(SageMakerResponse, name)
+            else:
+                setattr(SageMakerResponse, name, call)
+
+
+def _create(response: Any) -> Any:
+    return ActionResult({"TrainingJobArn": response.sagemaker_backend.start_training_job(_plain(response.params))})
+
+
+def _list(response: Any) -> Any:
+    return ActionResult(response.sagemaker_backend.find_training_jobs(response.params))
+
+
+def _stop(response: Any) -> Any:
+    response.sagemaker_backend.stop_training_job(response.params["TrainingJobName"])
+    return EmptyResult()
+
+
+def _delete(response: Any) -> Any:
+    response.sagemaker_backend.delete_training_job(response.params["TrainingJobName"])
+    return EmptyResult()
+
+
+_CALLS = {
+    "create_training_job": _create,
+    "list_training_jobs": _list,
+    "stop_training_job": _stop,
+    "delete_training_job": _delete,
+}
+
+
+def _plain(value: Any) -> Any:
+    """Copy moto's parsed parameters into plain dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value

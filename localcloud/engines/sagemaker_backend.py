@@ -1,0 +1,154 @@
+"""SageMaker's training jobs in moto's place: the calls, and the jobs that they start and stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from moto.sagemaker import urls
+from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
+from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.utils import arn_formatter
+
+from localcloud.engine import Host
+from localcloud.engines.sagemaker_channel import require_data
+from localcloud.engines.sagemaker_job import TrainingJob
+from localcloud.engines.sagemaker_listing import list_jobs
+from localcloud.engines.sagemaker_request import check_request
+from localcloud.engines.sagemaker_run import JobRun, RunSettings
+from localcloud.lock import service_lock
+
+_CLOSE_SECONDS = 10.0
+
+
+class Launcher:
+    """Starts jobs and ends those that still run.
+
+    Parameters
+    ----------
+    host
+        What runs processes.
+    settings
+        How jobs are run.
+    """
+
+    def __init__(self, host: Host, settings: RunSettings) -> None:
+        self._host = host
+        self._settings = settings
+        self._home = host.home / "sagemaker"
+        self._runs: set[JobRun] = set()
+        self._lock = threading.Lock()
+        _remove_leftovers(self._home)
+
+    def launch(self, job: TrainingJob, region: str) -> None:
+        """Begin a job."""
+        folder = self._home / str(os.getpid()) / f"{job.training_job_name}-{uuid.uuid4().hex[:8]}"
+        run = JobRun(job, self._host, folder=folder, settings=self._settings, region=region)
+        with self._lock:
+            self._runs = {found for found in self._runs if not found.job.ended} | {run}
+        run.start()
+
+    def close(self) -> None:
+        """End every job at once and wait for their threads."""
+        with self._lock:
+            runs = list(self._runs)
+        for run in runs:
+            run.close()
+        for run in runs:
+            run.join(_CLOSE_SECONDS)
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove the folders of a localcloud that was killed: each lies under its process id."""
+    for folder in home.glob("[0-9]*"):
+        if not Path("/proc", folder.name).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
+    """Moto's backend with training jobs that train. `launcher` is set by the class that the engine installs."""
+
+    launcher: Launcher
+
+    @property
+    def _url_module(self) -> Any:
+        return urls
+
+    def start_training_job(self, request: Mapping[str, Any]) -> str:
+        """Check a request and begin the job; return its ARN.
+
+        Raises
+        ------
+        AWSValidationException
+            For a request that SageMaker refuses, and for a channel without data.
+        ResourceInUseException
+            When a job of this name exists.
+        """
+        check_request(request)
+        name = request["TrainingJobName"]
+        arn: str = arn_formatter("training-job", name, self.account_id, self.region_name)
+        with service_lock("sagemaker"):
+            if name in self.training_jobs:
+                raise ResourceInUseException(
+                    "Training job names must be unique within an AWS account and region, and a training job with "
+                    f"this name already exists ({arn})"
+                )
+            for channel in request.get("InputDataConfig") or []:
+                complaint = require_data(channel, self.region_name, request["RoleArn"])
+                if complaint:
+                    raise AWSValidationException(complaint)
+            job = self.training_jobs[name] = TrainingJob(request, arn)
+        self.launcher.launch(job, self.region_name)
+        return arn
+
+    def describe_training_job(self, training_job_name: str) -> dict[str, Any]:
+        """Return what is known about a job."""
+        return self._job(training_job_name).describe()
+
+    def find_training_jobs(self, query: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer ListTrainingJobs."""
+        with service_lock("sagemaker"):
+            jobs: list[TrainingJob] = list(self.training_jobs.values())
+        return list_jobs(jobs, query)
+
+    def stop_training_job(self, training_job_name: str) -> None:
+        """Ask a job to stop; one that has ended refuses."""
+        job = self._job(training_job_name)
+        if not job.request_stop():
+            raise AWSValidationException(
+                f"The request was rejected because the training job is in status {job.status}."
+            )
+
+    def delete_training_job(self, training_job_name: str) -> None:
+        """Forget a job that has ended."""
+        with service_lock("sagemaker"):
+            job = self._job(training_job_name)
+            if not job.ended:
+                raise ResourceInUseException(f"The training job {job.arn} is in status {job.status}: stop it first.")
+            del self.training_jobs[training_job_name]
+
+    def add_tags(self, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
+        """Add tags; one whose key is there already replaces it."""
+        resource = self._get_resource_from_arn(arn)
+        merged = {tag["Key"]: tag for tag in [*resource.tags, *tags]}
+        resource.tags = list(merged.values())
+        added: list[dict[str, str]] = resource.tags
+        return added
+
+    def _get_resource_from_arn(self, arn: str) -> Any:
+        resource = super()._get_resource_from_arn(arn)
+        if resource is None:
+            raise ResourceNotFound(f"Could not find the resource {arn}.")
+        return resource
+
+    def _job(self, name: str) -> TrainingJob:
+        try:
+            job: TrainingJob = self.training_jobs[name]
+        except KeyError:
+            raise AWSValidationException("Requested resource not found.") from None
+        return job

@@ -1,0 +1,39 @@
+"""Reads metrics from a training job's log lines, as `MetricDefinitions` say."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+
+class MetricReader:
+    """The compiled definitions of one job.
+
+    Parameters
+    ----------
+    definitions
+        `MetricDefinitions` of the request: a name and a regular expression each, whose first group is the value.
+    """
+
+    def __init__(self, definitions: Sequence[Mapping[str, str]]) -> None:
+        self._patterns = [(found["Name"], re.compile(found["Regex"])) for found in definitions]
+
+    def read(self, line: str) -> Iterator[tuple[str, float]]:
+        """Yield name and value of each metric in a line: the last match of each that is a finite number.
+
+        CloudWatch takes neither NaN nor infinity, so SageMaker has none to report either.
+        """
+        for name, pattern in self._patterns:
+            values = [value for match in pattern.finditer(line) if (value := _number(match)) is not None]
+            if values:
+                yield name, values[-1]
+
+
+def _number(match: re.Match[str]) -> float | None:
+    text = match.group(1) if match.re.groups else match.group()
+    try:
+        value = float(text)
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
