@@ -92,7 +92,7 @@ def adopt_environment(folder: Path) -> None:
         os.environ.setdefault(name, value)
 
 
-def aws_environment(home: Path, ports: Ports) -> dict[str, str]:
+def aws_environment(home: Path, ports: Ports, pipelines: Path) -> dict[str, str]:
     """What points boto3 and Ratchet at this stack."""
     endpoint = f"http://localhost:{ports.localcloud}"
     return {
@@ -103,7 +103,7 @@ def aws_environment(home: Path, ports: Ports) -> dict[str, str]:
         "AWS_SECRET_ACCESS_KEY": "laptop",
         "AWS_EC2_METADATA_DISABLED": "true",
         "RATCHET_HOME": str(home.resolve()),
-        "RATCHET_PIPELINES": str(ROOT / "pipelines"),
+        "RATCHET_PIPELINES": str(pipelines.resolve()),
         "RATCHET_POLL_SECONDS": "1",
         "RATCHET_AIRFLOW_URL": f"http://localhost:{ports.airflow}",
         "RATCHET_CONSOLE_URL": f"{endpoint}/_localcloud/console",

@@ -50,14 +50,16 @@ class Laptop:
         Where it listens.
     tell
         Called with one line for each thing that happens.
+    pipelines
+        Folder of the pipelines' files.
     """
 
-    def __init__(self, folder: Path, ports: Ports, tell: Tell) -> None:
+    def __init__(self, folder: Path, ports: Ports, tell: Tell, *, pipelines: Path = ROOT / "pipelines") -> None:
         self.home = Home(folder)
         self.ports = ports
         self.tell = tell
         self.table = ProcessTable(folder)
-        self.aws_environment = aws_environment(folder, ports)
+        self.aws_environment = aws_environment(folder, ports, pipelines)
 
     def up(self) -> list[Place]:
         """Start whatever does not run; return where things are.
@@ -202,7 +204,7 @@ class Laptop:
                     probe.bind(("127.0.0.1", port))
                 except OSError as error:
                     raise UnavailableError(
-                        f"port {port} is in use by another program: end it, or choose another with `ratchet up {option} N`"
+                        f"port {port} is in use by another program: end it, or choose another port with {option}"
                     ) from error
 
 

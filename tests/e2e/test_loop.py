@@ -1,0 +1,212 @@
+"""The story of one pipeline on localcloud and Airflow; each test goes on where the one before ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ratchet.aws.client import connect
+from ratchet.cli.doctor import CHECKS
+from ratchet.cli.predict import TARGETS, ask_all
+from ratchet.cli.status import describe_pipeline
+from ratchet.errors import NotPermittedError
+from ratchet.registry import Stage
+from tests.e2e.conftest import DAG, PIPELINE, Loop
+
+pytestmark = [pytest.mark.e2e, pytest.mark.mxnet, pytest.mark.timeout(600)]
+
+
+def champion(loop: Loop) -> Any:
+    return loop.workshop.registry.champion(PIPELINE)
+
+
+def live_versions(loop: Loop) -> set[str]:
+    """Which version each endpoint says it is, asked with a real scan."""
+    image = next(loop.scans.glob("*/digit-0007.png")).read_bytes()
+    return {str(answer["model"]["version"]) for answer in ask_all(loop.session, image, TARGETS).values()}
+
+
+def stages(loop: Loop) -> dict[int, Stage]:
+    return {version.version: version.stage for version in loop.workshop.registry.list(PIPELINE)}
+
+
+def test_a_first_dataset_becomes_the_champion_on_both_targets(loop):
+    loop.push(300)
+    run = loop.working_run()
+    gate = loop.gate(run)
+    candidate = loop.workshop.registry.get(PIPELINE, 1)
+    assert candidate.digest in gate["body"]
+    assert champion(loop) is None
+    loop.answer(gate, approve=True)
+    assert loop.end(run) == "success", loop.explain(run)
+    assert champion(loop).version == 1
+    assert live_versions(loop) == {"1"}
+    history = [event.kind for event in loop.workshop.registry.history(PIPELINE)]
+    assert len(history) >= 5
+
+
+def test_the_same_event_three_times_makes_one_run_that_trains(loop):
+    deployment = loop.workshop.deployment
+    before = loop.jobs("train")
+    client = connect(loop.session.settings.region).client("sqs")
+    body = f"""{{"Records": [{{"eventName": "ObjectCreated:Put", "s3": {{
+        "bucket": {{"name": "{deployment.data_bucket}"}},
+        "object": {{"key": "datasets/digits/_SUCCESS"}}}}}}]}}"""
+    known = {run["dag_run_id"] for run in loop.airflow().runs(DAG, 50)}
+    for _ in range(3):
+        client.send_message(QueueUrl=deployment.arrivals_queue_url, MessageBody=body)
+
+    def ended() -> list[dict[str, Any]]:
+        fresh = [run for run in loop.airflow().runs(DAG, 50) if run["dag_run_id"] not in known]
+        return fresh if fresh and all(run["state"] in ("success", "failed") for run in fresh) else []
+
+    fresh = loop.wait_for("the end of the runs that the events started", ended)
+    for run in fresh:
+        assert loop.task(run["dag_run_id"], "freeze")["state"] == "skipped"
+        assert "already" in loop.airflow().left(DAG, run["dag_run_id"], "freeze", "reason")
+    assert loop.jobs("train") == before
+    assert list(stages(loop)) == [1]
+
+
+def test_more_data_gives_a_better_model_that_only_the_named_person_can_release(loop):
+    loop.push(1797)
+    run = loop.working_run()
+    gate = loop.gate(run)
+    with pytest.raises(NotPermittedError):
+        loop.answer(gate, approve=True, person="bob")
+    with pytest.raises(NotPermittedError):
+        loop.answer(gate, approve=True, person="vera")
+    assert live_versions(loop) == {"1"}
+    loop.answer(gate, approve=True)
+    assert loop.end(run) == "success", loop.explain(run)
+    evaluation = champion(loop).evaluation
+    assert champion(loop).version == 2
+    assert evaluation["champion_version"] == 1
+    assert evaluation["challenger"]["accuracy"] > evaluation["champion"]["accuracy"]
+    assert stages(loop) == {1: Stage.RETIRED, 2: Stage.CHAMPION}
+    assert live_versions(loop) == {"2"}
+    about = describe_pipeline(loop.session, PIPELINE)
+    assert about["champion"]["approver"] == "alice"
+    assert {state["digest"] for state in about["targets"].values()} == {champion(loop).digest}
+
+
+def test_a_worker_killed_during_training_trains_once_and_registers_once(loop):
+    run = loop.start(force=True, reason="the worker is killed")
+    before = loop.jobs("train")
+
+    def training() -> list[str]:
+        return [job for job in loop.jobs("train") if job not in before]
+
+    created = loop.wait_for("the training job", training)
+    scheduler = loop.laptop.table.find("airflow-scheduler")
+    assert scheduler is not None
+    # The scheduler's own process and every worker that it forked, at once and without a word.
+    for process in [*psutil.Process(scheduler.pid).children(recursive=True), psutil.Process(scheduler.pid)]:
+        os.kill(process.pid, signal.SIGKILL)
+    loop.laptop.start_airflow()
+    loop.gate(run)
+    assert training() == created
+    assert len(created) == 1
+    assert list(stages(loop)) == [1, 2, 3]
+
+
+def test_a_gate_marked_green_by_hand_releases_nothing(loop):
+    run = next(iter(loop.airflow().waiting(DAG)))["task_instance"]["dag_run_id"]
+    path = f"/dags/{DAG}/dagRuns/{run}/taskInstances/approve"
+    loop.airflow()._call("PATCH", path, {"new_state": "success"})
+    assert loop.end(run) == "failed"
+    assert loop.task(run, "release")["state"] == "failed"
+    assert "approv" in loop.explain(run)
+    assert stages(loop)[3] is Stage.PASSED
+    assert champion(loop).version == 2
+    assert live_versions(loop) == {"2"}
+
+
+def test_a_rejected_candidate_is_never_released(loop):
+    run = loop.start(force=True, reason="to be rejected")
+    loop.answer(loop.gate(run), approve=False)
+    assert loop.end(run) == "success"
+    assert loop.task(run, "release")["state"] == "skipped"
+    assert stages(loop)[4] is Stage.REJECTED
+    assert live_versions(loop) == {"2"}
+
+
+def test_a_model_that_fails_in_the_service_sends_both_targets_back(loop):
+    run = loop.start(force=True, reason="its archive is damaged after the approval")
+    gate = loop.gate(run)
+    damage_archive(loop, version=5)
+    loop.answer(gate, approve=True)
+    assert loop.end(run) == "failed"
+    assert "rolled back" in loop.explain(run)
+    assert stages(loop)[5] is Stage.ROLLED_BACK
+    assert champion(loop).version == 2
+    assert live_versions(loop) == {"2"}
+    targets = describe_pipeline(loop.session, PIPELINE)["targets"]
+    assert {state["digest"] for state in targets.values()} == {champion(loop).digest}
+
+
+def test_a_candidate_trained_on_shuffled_labels_is_blocked(loop):
+    loop.push(1797, shuffled=True)
+    run = loop.working_run()
+    assert loop.end(run) == "success"
+    assert loop.task(run, "decide")["state"] == "skipped"
+    assert loop.task(run, "approve")["state"] == "skipped"
+    assert stages(loop)[6] is Stage.BLOCKED
+    assert "accuracy" in loop.workshop.registry.get(PIPELINE, 6).reason
+    assert live_versions(loop) == {"2"}
+
+
+def test_a_class_with_too_few_images_stops_before_anything_is_spent(loop):
+    deployment = loop.workshop.deployment
+    before = loop.jobs("prepare")
+    client = connect(loop.session.settings.region).client("s3")
+    found = client.list_objects_v2(Bucket=deployment.data_bucket, Prefix="datasets/digits/9/")["Contents"]
+    doomed = [{"Key": entry["Key"]} for entry in found[5:]]
+    client.delete_objects(Bucket=deployment.data_bucket, Delete={"Objects": doomed})
+    run = loop.start()
+    assert loop.end(run) == "failed"
+    reason = loop.explain(run)
+    assert "nothing was spent" in reason
+    assert "9" in reason
+    assert loop.jobs("prepare") == before
+
+
+def test_the_history_is_whole_and_the_doctor_finds_nothing(loop):
+    assert loop.workshop.registry.verify_history(PIPELINE) is not False
+    findings = [check(loop.session) for check in CHECKS.values()]
+    assert [finding for finding in findings if not finding.good] == []
+
+
+def test_down_leaves_no_process_and_no_port(loop):
+    processes = [psutil.Process(entry.pid) for entry in loop.laptop.table.read() if entry.alive()]
+    family = [member for process in processes for member in [process, *process.children(recursive=True)]]
+    assert len(family) > 5
+    loop.laptop.down()
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+    listening = {connection.laddr.port for connection in psutil.net_connections("tcp") if connection.status == "LISTEN"}
+    assert listening.isdisjoint(set(vars(loop.laptop.ports).values()))
+
+
+def damage_archive(loop: Loop, version: int) -> None:
+    """Flip one byte of the stored archive, as a bad disk or a bad person would."""
+    model = loop.workshop.registry.get(PIPELINE, version)
+    bucket, _, key = model.uri.removeprefix("s3://").partition("/")
+    client = connect(loop.session.settings.region).client("s3")
+    content = bytearray(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    content[len(content) // 2] ^= 1
+    client.put_object(Bucket=bucket, Key=key, Body=bytes(content))
+
+
+def test_no_secret_is_in_the_logs(loop):
+    secrets = list(loop.laptop.home.make_secrets(()).values()) + [
+        loop.laptop.home.password(person) for person in ("admin", "alice")
+    ]
+    for file in Path(loop.laptop.home.folder).rglob("*.log"):
+        text = file.read_text("utf-8", errors="replace")
+        assert not [secret for secret in secrets if secret in text], file
