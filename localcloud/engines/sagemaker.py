@@ -7,16 +7,17 @@ StopTrainingJob and DeleteTrainingJob. docs/localcloud/sagemaker.md says what is
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
-from moto.sagemaker.models import sagemaker_backends
+from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.engine import Host
 from localcloud.engines.sagemaker_backend import Launcher, TrainingBackend
 from localcloud.engines.sagemaker_run import RunSettings
+from localcloud.patch import change_classes
 
 
 def engine() -> SageMakerEngine:
@@ -52,31 +53,25 @@ class SageMakerEngine:
 
     def __init__(self, settings: RunSettings) -> None:
         self._settings = settings
-        self._launcher: Launcher | None = None
-        self._replaced_backend: Any = None
-        self._replaced_calls: dict[str, Any] = {}
+        self._undo: list[Callable[[], None]] = []
 
     def install(self, host: Host) -> None:
         """Make new backends run jobs, and teach moto's responses the calls."""
-        self._launcher = Launcher(host, self._settings)
-        self._replaced_backend = sagemaker_backends.backend
-        sagemaker_backends.backend = type("LocalSageMakerBackend", (TrainingBackend,), {"launcher": self._launcher})
-        for name, call in _CALLS.items():
-            self._replaced_calls[name] = getattr(SageMakerResponse, name, None)
-            setattr(SageMakerResponse, name, call)
+        launcher = Launcher(host, self._settings)
+        sagemaker_backends.clear()
+        sagemaker_backends.backend = type("LocalSageMakerBackend", (TrainingBackend,), {"launcher": launcher})
+        undo_calls = change_classes((SageMakerResponse, name, call) for name, call in _CALLS.items())
+        self._undo = [undo_calls, _restore_backend, launcher.close]
 
     def close(self) -> None:
         """End every job and undo `install`."""
-        if self._launcher is None:
-            return
-        self._launcher.close()
-        self._launcher = None
-        sagemaker_backends.backend = self._replaced_backend
-        for name, call in self._replaced_calls.items():
-            if call is None:
-                delattr(SageMakerResponse, name)
-            else:
-                setattr(SageMakerResponse, name, call)
+        while self._undo:
+            self._undo.pop()()
+
+
+def _restore_backend() -> None:
+    sagemaker_backends.backend = SageMakerModelBackend
+    sagemaker_backends.clear()
 
 
 def _create(response: Any) -> Any:

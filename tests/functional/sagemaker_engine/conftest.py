@@ -1,0 +1,199 @@
+"""A cloud whose training jobs run: one server for all tests here, one job name for each."""
+
+import io
+import json
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import boto3
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from localcloud.engine import Host
+from localcloud.engines.sagemaker import SageMakerEngine
+from localcloud.engines.sagemaker_run import LOG_GROUP, RunSettings
+from localcloud.process import Supervisor
+from localcloud.runtime import ROOT, Runtimes
+
+IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0-cpu-py38"
+ROLE = "arn:aws:iam::123456789012:role/service-role/ratchet-training"
+SCRIPTS = Path(__file__).with_name("scripts")
+_GRACE_SECONDS = 1.5
+_LIMIT_SECONDS = 60
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.mxnet)
+            item.add_marker(pytest.mark.skipif(not (ROOT / ".venv-mxnet").is_dir(), reason="there is no .venv-mxnet"))
+
+
+class Cloud:
+    """The clients of a test, and what most tests do with them."""
+
+    def __init__(self, url: str, home: Path, engine: SageMakerEngine) -> None:
+        options = {
+            "endpoint_url": url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }
+        self.home = home
+        self.engine = engine
+        self.s3 = boto3.client("s3", **options)
+        self.sagemaker = boto3.client("sagemaker", **options)
+        self.logs = boto3.client("logs", **options)
+        for bucket in ("data", "jobs"):
+            self.s3.create_bucket(Bucket=bucket)
+
+    def put_data(self, *keys: str) -> None:
+        for key in keys:
+            self.s3.put_object(Bucket="data", Key=key, Body=b"pixels")
+
+    def put_manifest(self, key: str, *entries: Any) -> None:
+        self.s3.put_object(Bucket="data", Key=key, Body=json.dumps(entries).encode())
+
+    def put_code(self, script: str) -> str:
+        """Bundle a script; return the bundle's S3 name."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+            tar.add(SCRIPTS / script, arcname=script)
+        self.s3.put_object(Bucket="jobs", Key=f"code/{script}.tar.gz", Body=packed.getvalue())
+        return f"s3://jobs/code/{script}.tar.gz"
+
+    def request(self, name: str, script: str, **changes: Any) -> dict[str, Any]:
+        """Return a request like the product's own."""
+        metrics = ("accuracy", "epoch", "loss")
+        return {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {
+                "TrainingImage": IMAGE,
+                "TrainingInputMode": "File",
+                "MetricDefinitions": [
+                    {"Name": metric, "Regex": rf"\[metric\].*?\b{metric}=([-+0-9.eEnaif]+);"} for metric in metrics
+                ],
+            },
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": "s3://jobs/jobs"},
+            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 120},
+            "HyperParameters": {
+                "sagemaker_program": json.dumps(script),
+                "sagemaker_submit_directory": json.dumps(self.put_code(script)),
+                "epochs": "3",
+                "network": json.dumps("lenet"),
+            },
+            "Environment": {"FLAVOUR": "vanilla"},
+            **changes,
+        }
+
+    def start(self, name: str, script: str, **changes: Any) -> None:
+        self.sagemaker.create_training_job(**self.request(name, script, **changes))
+
+    def run(self, name: str, script: str, **changes: Any) -> dict[str, Any]:
+        self.start(name, script, **changes)
+        return self.wait_for_end(name)
+
+    def describe(self, name: str) -> dict[str, Any]:
+        return self.sagemaker.describe_training_job(TrainingJobName=name)
+
+    def stop(self, name: str) -> None:
+        self.sagemaker.stop_training_job(TrainingJobName=name)
+
+    def wait_for_end(self, name: str) -> dict[str, Any]:
+        wait_until(lambda: self.describe(name)["TrainingJobStatus"] not in ("InProgress", "Stopping"))
+        return self.describe(name)
+
+    def read_log(self, name: str) -> list[str]:
+        streams = self.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")["logStreams"]
+        if not streams:
+            return []
+        stream = streams[0]["logStreamName"]
+        events = self.logs.get_log_events(logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True)
+        return [event["message"] for event in events["events"]]
+
+    def wait_for_pids(self, name: str) -> list[int]:
+        """Wait until the script has told its process id, and perhaps its parent's."""
+
+        def look() -> list[int]:
+            with suppress(ClientError):  # the group is made with the first line
+                for line in self.read_log(name):
+                    if line.startswith("pid "):
+                        return [int(word) for word in line.split()[1:]]
+            return []
+
+        return wait_until(look)
+
+    def read_archive(self, job: str, file: str) -> dict[str, bytes]:
+        body = self.s3.get_object(Bucket="jobs", Key=f"jobs/{job}/output/{file}")["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
+            return {found.name: tar.extractfile(found).read() for found in tar if found.isreg()}
+
+    def list_output(self, job: str) -> list[str]:
+        found = self.s3.list_objects_v2(Bucket="jobs", Prefix=f"jobs/{job}/").get("Contents", [])
+        return [entry["Key"].rpartition("/")[2] for entry in found]
+
+    def refusal(self, call: str, **parameters: Any) -> tuple[str, str]:
+        """Make a call that must be refused; return the error's code and message."""
+        with pytest.raises(ClientError) as caught:
+            getattr(self.sagemaker, call)(**parameters)
+        return caught.value.response["Error"]["Code"], caught.value.response["Error"]["Message"]
+
+
+def wait_until(look: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, "it did not come in time"
+        time.sleep(0.02)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    with suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@contextmanager
+def running_cloud(home: Path) -> Iterator[Cloud]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    url = f"http://localhost:{server.get_host_and_port()[1]}"
+    supervisor = Supervisor()
+    host = Host(supervisor=supervisor, runtimes=Runtimes.load(), home=home, endpoint_url=url, region="us-east-1")
+    engine = SageMakerEngine(RunSettings(stop_grace_seconds=_GRACE_SECONDS, checkpoint_look_seconds=0.05))
+    engine.install(host)
+    try:
+        yield Cloud(url, home, engine)
+    finally:
+        engine.close()
+        supervisor.close()
+        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # moto's state outlives its server
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("localcloud")) as found:
+        yield found
+
+
+@pytest.fixture
+def own_cloud(tmp_path: Path) -> Iterator[Cloud]:
+    """A cloud that the test may close."""
+    with running_cloud(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def ends() -> Callable[[int], None]:
+    """Wait until a process has ended."""
+    return lambda pid: wait_until(lambda: not is_running(pid))
