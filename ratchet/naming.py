@@ -122,6 +122,7 @@ def release_sk(version: int, attempt: int) -> str:
 
 
 HEAD_SK = "HEAD"  # last version number, last event's sequence and hash
+MODELS_PK = "MODELS"  # partition that lists the models: one item for each, its name as sort key
 
 
 # -- DynamoDB: ledger table ------------------------------------------------------------------------------------------

@@ -1,0 +1,168 @@
+"""Dataset versions: frozen from what S3 lists, kept as manifests in S3 and as rows in the ledger."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ratchet.aws import Aws, Bucket, Deployment, Item, Table, create, replace, retry_conflicts
+from ratchet.clock import Clock, isoformat
+from ratchet.data import listing
+from ratchet.data.manifest import Manifest, ObjectEntry, make_manifest
+from ratchet.data.quiet import Observation
+from ratchet.errors import ConflictError, DataError, NotFoundError
+from ratchet.naming import (
+    HEAD_SK,
+    channel_manifest_key,
+    dataset_pk,
+    dataset_prefix,
+    dataset_version_sk,
+    manifest_key,
+)
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A row of the ledger: one dataset version, without its objects.
+
+    `number` counts a dataset's versions from 1 in the order in which they were frozen.
+    """
+
+    dataset: str
+    version: str
+    number: int
+    count: int
+    total_bytes: int
+    histogram: Mapping[str, int]
+    manifest_uri: str
+    reason: str
+    created_at: str
+
+
+class DatasetStore:
+    """Lists, freezes and reads datasets; every verb may be repeated."""
+
+    def __init__(
+        self,
+        aws: Aws,
+        deployment: Deployment,
+        clock: Clock,
+        new_token: Callable[[], str] = lambda: uuid.uuid4().hex,
+    ) -> None:
+        self._aws = aws
+        self._clock = clock
+        self._new_token = new_token
+        self._bucket = Bucket(aws, deployment.data_bucket)
+        self._table = Table(aws, deployment.ledger_table)
+
+    def list_objects(self, dataset: str) -> list[ObjectEntry]:
+        """The dataset's objects now, sorted by key; `DataError` when the bucket keeps no versions."""
+        return listing.list_entries(self._aws, self._bucket.name, dataset)
+
+    def observe(self, dataset: str) -> Observation:
+        """Look at when the dataset's prefix last changed."""
+        return listing.observe(self._aws, self._bucket.name, dataset)
+
+    def newest_change(self, dataset: str) -> datetime | None:
+        """When an object was last written or deleted, in S3's time; None when there never was one."""
+        return self.observe(dataset).newest_change
+
+    def freeze(self, dataset: str, reason: str = "") -> Manifest:
+        """Make what S3 lists now a version, or find the version that it already is.
+
+        Raises
+        ------
+        DataError
+            When there is nothing; the message says where to upload.
+        """
+        entries = self.list_objects(dataset)
+        prefix = dataset_prefix(dataset)
+        if not entries:
+            raise DataError(
+                f"the dataset {dataset} is empty: upload images to {self._bucket.uri(prefix)}<label>/<file>, "
+                f"for example with `aws s3 sync ./{dataset} {self._bucket.uri(prefix)}`"
+            )
+        now = isoformat(self._clock.now())
+        manifest = self._keep(make_manifest(dataset, self._bucket.name, prefix, objects=entries, at=now))
+        retry_conflicts(
+            lambda: self._note(manifest, reason), self._clock, seed=self._new_token(), ours=lambda write: True
+        )
+        return manifest
+
+    def read(self, dataset: str, version: str) -> Manifest:
+        """Read a version's manifest; `NotFoundError` names the newest versions when there is none such."""
+        raw = self._bucket.find(manifest_key(dataset, version))
+        if raw is None:
+            known = ", ".join(row.version[:12] for row in self.list_versions(dataset)[:5]) or "none"
+            raise NotFoundError(f"the dataset {dataset} has no version {version}; the newest are: {known}")
+        manifest = _parse(raw, self._bucket.uri(manifest_key(dataset, version)))
+        if (manifest.dataset, manifest.version) != (dataset, version):
+            raise DataError(
+                f"the manifest of {dataset} {version[:12]} is that of {manifest.dataset} {manifest.version}"
+            )
+        return manifest
+
+    def list_versions(self, dataset: str) -> list[DatasetVersion]:
+        """All versions of a dataset, the newest first."""
+        rows = map(_version, self._table.query(dataset_pk(dataset), dataset_version_sk("")))
+        return sorted(rows, key=lambda row: row.number, reverse=True)
+
+    def _keep(self, manifest: Manifest) -> Manifest:
+        """Write both files; the first writer's manifest stands, for its version ids are as good as ours."""
+        key = manifest_key(manifest.dataset, manifest.version)
+        channel = json.dumps(manifest.to_channel_manifest()).encode()
+        self._bucket.put_once(
+            channel_manifest_key(manifest.dataset, manifest.version), channel, content_type="application/json"
+        )
+        if self._bucket.find(key) is None:
+            with contextlib.suppress(ConflictError):  # frozen at the same moment by somebody else: theirs stands
+                self._bucket.put_once(key, manifest.to_bytes(), content_type="application/json")
+        return self.read(manifest.dataset, manifest.version)
+
+    def _note(self, manifest: Manifest, reason: str) -> None:
+        pk = dataset_pk(manifest.dataset)
+        if self._table.find(pk, dataset_version_sk(manifest.version)) is not None:
+            return
+        head = self._table.find(pk, HEAD_SK)
+        number = int(head["number"]) + 1 if head else 1
+        self._table.write(
+            create(_row(manifest, number, self._bucket.uri(manifest_key(manifest.dataset, manifest.version)), reason)),
+            replace(head, {"pk": pk, "sk": HEAD_SK, "number": number, "version": manifest.version}),
+            writer=self._new_token(),
+            action=f"note version {manifest.version[:12]} of the dataset {manifest.dataset}",
+        )
+
+
+def _parse(raw: bytes, uri: str) -> Manifest:
+    try:
+        body: Any = json.loads(raw)
+    except ValueError as error:
+        raise DataError(f"{uri} is no JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise DataError(f"{uri} is no manifest")
+    return Manifest.from_json(body)
+
+
+def _row(manifest: Manifest, number: int, uri: str, reason: str) -> Item:
+    return {
+        "pk": dataset_pk(manifest.dataset),
+        "sk": dataset_version_sk(manifest.version),
+        "dataset": manifest.dataset,
+        "version": manifest.version,
+        "number": number,
+        "count": len(manifest.objects),
+        "total_bytes": manifest.total_bytes,
+        "histogram": manifest.histogram(),
+        "manifest_uri": uri,
+        "reason": reason,
+        "created_at": manifest.created_at,
+    }
+
+
+def _version(row: Item) -> DatasetVersion:
+    return DatasetVersion(**{name: row[name] for name in DatasetVersion.__dataclass_fields__})
