@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
 
 from moto.awslambda.models import LambdaBackend, lambda_backends
@@ -30,7 +31,7 @@ class LambdaEngine:
     draw
         Decides about weighted aliases: returns a number from 0 up to but not including 1.
     settle_seconds
-        How long a function shows `Pending` after it is made, and `InProgress` after a change.
+        How long a function shows `Pending` after it is made, and `InProgress` after a change, in seconds of `clock`.
     retry_delays_seconds
         Pauses before the retries of an asynchronous invocation.
     """
@@ -43,11 +44,13 @@ class LambdaEngine:
         limits: Limits | None = None,
         draw: Callable[[], float] = random.random,
         settle_seconds: float = _SETTLE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
         retry_delays_seconds: tuple[float, ...] = RETRY_DELAYS_SECONDS,
     ) -> None:
         self._limits = limits or Limits()
         self._draw = draw
         self._settle_seconds = settle_seconds
+        self._clock = clock
         self._delays = retry_delays_seconds
         self._undo: list[Callable[[], None]] = []
 
@@ -56,7 +59,7 @@ class LambdaEngine:
         launcher = Launcher(host)
         fleet = Fleet(lambda r: ExecutionEnvironment(r, host.supervisor, launcher.prepare), self._limits)
         events = EventQueue(self._delays)
-        services = Services(host, fleet, events, self._draw, self._settle_seconds)
+        services = Services(host, fleet, events, self._draw, self._settle_seconds, self._clock)
         # moto finds a service's URLs by the module of its backend class.
         lambda_backends.clear()
         lambda_backends.backend = type(
@@ -67,6 +70,7 @@ class LambdaEngine:
             replace_resources(),
             replace_answers(),
             _restore_backend,
+            events.join,
             fleet.close,
             events.close,
             _close_backends,

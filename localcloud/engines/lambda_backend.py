@@ -51,7 +51,13 @@ class Backend(UrlOperations, LambdaBackend):  # type: ignore[misc]
         with self.lock:
             if name in self._lambdas._functions:
                 raise FunctionAlreadyExists(name)
-            function = Function(account_id=self.account_id, spec=spec, region=self.region_name, default_command=command)
+            function = Function(
+                account_id=self.account_id,
+                spec=spec,
+                region=self.region_name,
+                default_command=command,
+                clock=self.services.clock,
+            )
             self._check_package(function)
             self._lambdas.put_function(function)
             published = self._lambdas.publish(name, None)[0] if spec.get("Publish") else None
@@ -160,13 +166,13 @@ class Backend(UrlOperations, LambdaBackend):  # type: ignore[misc]
         """Delete a function or one version, and end its environments."""
         with self.lock:
             name, version = self._lambdas.split_name(function_name, qualifier)
-            arn = self._lambdas.plain_arn(name)
             self._lambdas.del_function(function_name, qualifier)
             if not version:
                 self._close_urls(name)
 
         def is_gone(identity: Identity) -> bool:
-            return identity.arn == arn and version in {None, identity.version}
+            here = (identity.account, identity.region, identity.name) == (self.account_id, self.region_name, name)
+            return here and version in {None, identity.version}
 
         self.services.fleet.retire(is_gone)
 

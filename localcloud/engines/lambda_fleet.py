@@ -61,6 +61,7 @@ class Fleet:
         self._count: Counter[Identity] = Counter()
         self._running: Counter[str] = Counter()
         self._retired: set[Identity] = set()
+        self._busy: set[ExecutionEnvironment] = set()
         self._closing = threading.Event()
         self._undertaker = ThreadPoolExecutor(max_workers=4, thread_name_prefix="lambda-end")
         self._reaper = threading.Thread(target=self._reap, name="lambda-reaper", daemon=True)
@@ -91,9 +92,13 @@ class Fleet:
         self._end(ending)
 
     def close(self) -> None:
-        """End every idle environment and the thread that looks after them; busy ones are the supervisor's to end."""
+        """End every environment, and the threads that look after them; who waits for an answer gets an error."""
         self._closing.set()
         self.retire(lambda _: True)
+        with self._changed:
+            busy = list(self._busy)
+        for environment in busy:
+            environment.stop()
         self._reaper.join()
         self._undertaker.shutdown()
 
@@ -112,6 +117,8 @@ class Fleet:
     @contextmanager
     def _lease(self, revision: Revision) -> Iterator[ExecutionEnvironment]:
         environment = self._take(revision) or self._start(revision)
+        with self._changed:
+            self._busy.add(environment)
         try:
             yield environment
         except BaseException:
@@ -153,6 +160,7 @@ class Fleet:
     def _give_back(self, environment: ExecutionEnvironment) -> None:
         identity = environment.revision.identity
         with self._changed:
+            self._busy.discard(environment)
             keep = environment.alive and identity not in self._retired and not self._closing.is_set()
             if keep:
                 self._idle[identity].append(_Idle(environment, self._clock()))
@@ -171,7 +179,10 @@ class Fleet:
     def _end(self, environments: list[ExecutionEnvironment]) -> None:
         for environment in environments:
             self._release_place(environment.revision.identity)
-            self._undertaker.submit(environment.stop)  # takes a moment, and the caller waits for its answer
+            try:
+                self._undertaker.submit(environment.stop)  # takes a moment, and the caller waits for its answer
+            except RuntimeError:  # closing: nobody is left to do it later
+                environment.stop()
 
     def _reap(self) -> None:
         while not self._closing.wait(min(10.0, self._limits.idle_seconds / 4)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 import time
@@ -14,6 +15,7 @@ from moto.awslambda.models import ImageConfig, LambdaFunction
 from moto.awslambda.policy import Policy
 
 from localcloud.engines.lambda_revision import Identity, ImageCode, Revision, ZipCode, find_environment_fault
+from localcloud.storage import ObjectNotFound, get_object
 
 # What differs between two looks at the same configuration, or names the version itself.
 _VOLATILE = frozenset(
@@ -43,14 +45,20 @@ class Function(LambdaFunction):  # type: ignore[misc]
     published_from: str | None = None
 
     def __init__(
-        self, *, account_id: str, spec: dict[str, Any], region: str, default_command: tuple[str, ...] = ()
+        self,
+        *,
+        account_id: str,
+        spec: dict[str, Any],
+        region: str,
+        default_command: tuple[str, ...] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         check_environment((spec.get("Environment") or {}).get("Variables") or {})
         super().__init__(account_id=account_id, spec=copy.deepcopy(spec), region=region, version="$LATEST")
         self.default_command = default_command
         self.dead_letter_config = spec.get("DeadLetterConfig")
         self.revision_id = str(uuid.uuid4())
-        self._clock: Callable[[], float] = time.monotonic
+        self._clock = clock
         self._settles_at: float | None = None
         self._transition: Mapping[str, str] = {}
         self._before: Revision | None = None
@@ -115,6 +123,16 @@ class Function(LambdaFunction):  # type: ignore[misc]
             found["DeadLetterConfig"] = self.dead_letter_config
         return found | dict(self._transition)
 
+    def get_code(self) -> dict[str, Any]:
+        """Return the structure that GetFunction answers."""
+        found: dict[str, Any] = super().get_code()
+        if "ImageUri" in self.code:
+            repository = str(self.code["ImageUri"]).partition("@")[0]
+            folder, slash, image = repository.rpartition("/")
+            resolved = f"{folder}{slash}{image.partition(':')[0]}@sha256:{self.code_sha_256}"
+            found["Code"]["ResolvedImageUri"] = resolved
+        return found
+
     def update_configuration(self, config_updates: dict[str, Any]) -> dict[str, Any]:
         """Change the configuration, including what moto leaves out."""
         updates = copy.deepcopy(config_updates)
@@ -155,6 +173,15 @@ class Function(LambdaFunction):  # type: ignore[misc]
         get_backend(self.account_id, self.region).submit(self.function_name, str(self.version), body.encode())
         return b""
 
+    def _set_function_code(self, updated_spec: dict[str, Any]) -> None:
+        spec = updated_spec
+        if "S3Bucket" in updated_spec:  # moto would take the latest object whichever version is named
+            spec = {"ZipFile": base64.b64encode(_fetch(updated_spec)).decode()}
+        super()._set_function_code(spec)
+        digest = spec.get("ImageUri", "").partition("@sha256:")[2]
+        if digest:
+            self.code_sha_256 = digest
+
     def _begin(self, transition: Mapping[str, str], seconds: float) -> None:
         self._transition = transition
         self._settles_at = self._clock() + seconds
@@ -169,6 +196,15 @@ class Function(LambdaFunction):  # type: ignore[misc]
             return str(self.handler or "")
         command = self.image_config.cmd or self.default_command
         return command[0] if len(command) == 1 else ""
+
+
+def _fetch(spec: Mapping[str, Any]) -> bytes:
+    try:
+        return get_object(spec["S3Bucket"], spec["S3Key"], spec.get("S3ObjectVersion"))
+    except ObjectNotFound as error:
+        raise InvalidParameterValueException(
+            f"Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: {error} does not exist."
+        ) from error
 
 
 def check_environment(variables: Mapping[str, str]) -> None:

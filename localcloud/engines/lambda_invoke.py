@@ -63,7 +63,7 @@ class Services:
     draw
         Returns a number from 0 up to but not including 1, for weighted aliases.
     settle_seconds
-        How long a function shows `Pending` or `InProgress`.
+        How long a function shows `Pending` or `InProgress`, by `clock`.
     """
 
     host: Host
@@ -71,6 +71,7 @@ class Services:
     events: EventQueue
     draw: Callable[[], float]
     settle_seconds: float
+    clock: Callable[[], float]
 
 
 class InvokeOperations:

@@ -40,12 +40,16 @@ class EventQueue:
         self._submit(attempt, name, self._delays[:retries])
 
     def close(self) -> None:
-        """Forget what waits, and let what runs end."""
+        """Forget what waits, and take nothing more."""
         self._closing.set()
         with self._lock:
             for timer in self._waiting:
                 timer.cancel()
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def join(self) -> None:
+        """Wait for what runs."""
+        self._pool.shutdown()
 
     def _submit(self, attempt: Callable[[], Attempt], name: str, delays: Sequence[float]) -> None:
         with self._lock:

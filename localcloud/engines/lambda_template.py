@@ -12,6 +12,7 @@ from moto.awslambda.models import LambdaFunction, LambdaVersion
 from moto.awslambda.utils import get_backend
 
 from localcloud.engines.lambda_function import Function
+from localcloud.patch import Change, change_classes
 
 # Properties that the API takes under the same name and in the same shape.
 _SAME = frozenset(
@@ -115,7 +116,7 @@ def _read_version(self: Any, attribute: str) -> str:
 
 def replace_resources() -> Callable[[], None]:
     """Put these in the place of moto's; the returned function undoes it."""
-    changes: list[tuple[type, str, Any]] = [
+    changes: list[Change] = [
         (LambdaFunction, "create_from_cloudformation_json", classmethod(_create_function)),
         (LambdaFunction, "update_from_cloudformation_json", classmethod(_update_function)),
         (LambdaVersion, "create_from_cloudformation_json", classmethod(_create_version)),
@@ -125,18 +126,7 @@ def replace_resources() -> Callable[[], None]:
         (LambdaVersion, "physical_resource_id", property(lambda self: self.function.function_arn)),
         (LambdaVersion, "delete", _delete_version),
     ]
-    before = [(owner, name, owner.__dict__.get(name)) for owner, name, _ in changes]
-    for owner, name, value in changes:
-        setattr(owner, name, value)
-
-    def undo() -> None:
-        for owner, name, value in before:
-            if value is None:
-                delattr(owner, name)
-            else:
-                setattr(owner, name, value)
-
-    return undo
+    return change_classes(changes)
 
 
 def _to_text(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from localcloud.engines.lambda_url_event import HttpRequest, HttpResponse, refuse
 
 _BODY_BYTES = 6_291_456
+_LINGER_BYTES = 8 * _BODY_BYTES
 _IDLE_SECONDS = 60
 _log = logging.getLogger(__name__)
 
@@ -77,6 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _Refused as refused:
             self.close_connection = True  # what is left of the body would be read as the next request
             self._send(refused.response)
+            self._linger()
             return
         request = HttpRequest(
             method=self.command,
@@ -129,6 +131,12 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:
             raise _Refused(refuse(400, "Bad Request"))
         return body
+
+    def _linger(self) -> None:
+        """Take what the client still sends, within reason: closing at once would cost it the answer."""
+        left = _LINGER_BYTES
+        while left > 0 and (taken := len(self.rfile.read1(65536))):
+            left -= taken
 
     def _send(self, response: HttpResponse) -> None:
         self.send_response_only(response.status)
