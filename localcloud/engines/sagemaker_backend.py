@@ -79,6 +79,11 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
     def _url_module(self) -> Any:
         return urls
 
+    def reset(self) -> None:
+        """End the jobs before their records are forgotten."""
+        self.launcher.close()
+        super().reset()
+
     def start_training_job(self, request: Mapping[str, Any]) -> str:
         """Check a request and begin the job; return its ARN.
 

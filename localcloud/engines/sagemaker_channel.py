@@ -41,10 +41,12 @@ def require_data(channel: Mapping[str, Any], region: str, role: str) -> str | No
 
     SageMaker looks when the job is created, at the prefix or at the manifest; it looks at a manifest's keys later.
     """
-    uri: str = channel["DataSource"]["S3DataSource"]["S3Uri"]
+    source = channel["DataSource"]["S3DataSource"]
+    uri: str = source["S3Uri"]
     try:
         bucket, key = storage.split_uri(uri)
-        found = bool(storage.list_keys(bucket, key))
+        keys = storage.list_keys(bucket, key)
+        found = key in keys if source.get("S3DataType") == "ManifestFile" else bool(keys)
     except (storage.ObjectNotFound, ValueError):
         found = False
     return None if found else no_objects(uri, region, role)

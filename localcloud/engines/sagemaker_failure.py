@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 REASON_LIMIT = 1024  # characters of FailureReason
 
 
@@ -19,17 +17,16 @@ def shorten(reason: str, ending: str = "") -> str:
     return reason[: REASON_LIMIT - len(ending)] + ending
 
 
-def explain_exit(code: int, failure_file: Path) -> str:
+def explain_exit(code: int, said: str) -> str:
     """Word the end of a process that did not succeed.
 
     Parameters
     ----------
     code
         Its exit code; negative for the signal that killed it, as in `subprocess`.
-    failure_file
-        `/opt/ml/output/failure`, where the process may have said why.
+    said
+        What the process wrote to `/opt/ml/output/failure`, if anything.
     """
-    said = failure_file.read_text("utf-8", errors="replace").strip() if failure_file.is_file() else ""
     # A container that dies of a signal has the exit code that a shell gives it.
     return shorten(f"AlgorithmError: {said}", f", exit code: {128 - code if code < 0 else code}")
 

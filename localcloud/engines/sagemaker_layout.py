@@ -55,6 +55,10 @@ class Layout:
         found = (self.base / inside).resolve()
         return found if found.is_relative_to(self.base.resolve()) else self.base / "checkpoints"
 
+    def read_failure(self) -> str:
+        """Return what the job says about why it failed, or nothing."""
+        return self.failure.read_text("utf-8", errors="replace").strip() if self.failure.is_file() else ""
+
     def prepare(self, request: Mapping[str, Any]) -> None:
         """Make the folders and write the three files of /opt/ml/input/config."""
         config = self.base / "input" / "config"

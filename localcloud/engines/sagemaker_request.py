@@ -55,15 +55,21 @@ def _check_constraints(request: Mapping[str, Any]) -> Iterator[str]:
 def _check_meaning(request: Mapping[str, Any]) -> Iterator[str]:
     yield from _check_algorithm(request["AlgorithmSpecification"])
     yield from _check_channels(request.get("InputDataConfig") or [])
-    runtime = request["StoppingCondition"].get("MaxRuntimeInSeconds")
-    if runtime is None or not 1 <= runtime <= _LONGEST_RUN_SECONDS:
-        yield f"MaxRuntimeInSeconds must be between 1 and {_LONGEST_RUN_SECONDS}, not {runtime}."
+    yield from _check_time(request["StoppingCondition"], spot=bool(request.get("EnableManagedSpotTraining")))
     for where, holder in (("S3OutputPath", "OutputDataConfig"), ("S3Uri", "CheckpointConfig")):
         uri = (request.get(holder) or {}).get(where)
         if uri is not None and not re.fullmatch(r"s3://[^/]+(/.*)?", uri):
             yield f"The {holder} {where} {uri!r} is not a valid S3 URI: s3://bucket/prefix is expected."
     keys = [tag.get("Key", "") for tag in request.get("Tags") or []]
     yield from (f"Duplicate tag key found: {key}" for key in sorted(set(keys)) if keys.count(key) > 1)
+
+
+def _check_time(condition: Mapping[str, int], *, spot: bool) -> Iterator[str]:
+    runtime = condition.get("MaxRuntimeInSeconds")
+    if runtime is None or not 1 <= runtime <= _LONGEST_RUN_SECONDS:
+        yield f"MaxRuntimeInSeconds must be between 1 and {_LONGEST_RUN_SECONDS}, not {runtime}."
+    elif spot and condition.get("MaxWaitTimeInSeconds", 0) < runtime:
+        yield "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to MaxRuntimeInSeconds"
 
 
 def _check_algorithm(algorithm: Mapping[str, Any]) -> Iterator[str]:

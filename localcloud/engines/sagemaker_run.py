@@ -165,14 +165,17 @@ class JobRun:
 
     def _train(self, runtime: Runtime) -> tuple[int, EndedBy]:
         command = make_command(self._layout, runtime, self._job_environment(), self.job.request)
+        asked = self.job.request["ResourceConfig"].get("InstanceCount", 1)
+        if asked > 1:
+            self._stream.write(f"localcloud runs one host, where {asked} were asked for")
         child = self._host.supervisor.start(command, on_line=self._read, on_exit=lambda _code: self.job.wake.set())
         try:
             ended_by = self._watch(child)
             if ended_by is not EndedBy.ITSELF:
-                self._stop(child, ended_by)
+                self._stop(child)
         finally:
             child.signal(signal.SIGKILL)
-        code = child.wait()
+            code = child.wait()
         if self._checkpoints is not None:
             self._checkpoints.push(everything=True)
         return (code if code is not None else -signal.SIGKILL), ended_by
@@ -209,7 +212,8 @@ class JobRun:
             self._sleep(self._deadline - time.monotonic())
         return EndedBy.ITSELF
 
-    def _stop(self, child: Child, ended_by: EndedBy) -> None:
+    def _stop(self, child: Child) -> None:
+        """Ask the process to end, and wait for it through the grace period at most."""
         self.job.move(Phase.STOPPING)
         child.signal(signal.SIGTERM)
         patience = time.monotonic() + self._settings.stop_grace_seconds
@@ -232,7 +236,7 @@ class JobRun:
             self._layout.output_data, f"{folder}/output.tar.gz", extra=self._layout.failure if failed else None
         )
         if failed:
-            return Ending(Phase.FAILED, explain_exit(code, self._layout.failure))
+            return Ending(Phase.FAILED, explain_exit(code, self._layout.read_failure()))
         model = f"{folder}/model.tar.gz"
         return Ending(_last_phase(ended_by), model_uri=model if upload_folder(self._layout.model, model) else None)
 

@@ -112,6 +112,9 @@ class Cloud:
         wait_until(lambda: self.describe(name)["TrainingJobStatus"] not in ("InProgress", "Stopping"))
         return self.describe(name)
 
+    def wait_for_object(self, key: str) -> None:
+        wait_until(lambda: self.s3.list_objects_v2(Bucket="jobs", Prefix=key)["KeyCount"])
+
     def read_log(self, name: str) -> list[str]:
         streams = self.logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")["logStreams"]
         if not streams:

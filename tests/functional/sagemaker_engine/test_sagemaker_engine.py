@@ -44,7 +44,8 @@ def test_tells_the_times_of_a_job_without_a_gap(cloud):
 
 
 def test_repeats_what_was_asked_for(cloud):
-    request = cloud.request("repeated", "train.py", EnableManagedSpotTraining=True)
+    limits = {"MaxRuntimeInSeconds": 120, "MaxWaitTimeInSeconds": 240}
+    request = cloud.request("repeated", "train.py", EnableManagedSpotTraining=True, StoppingCondition=limits)
     cloud.sagemaker.create_training_job(**request)
     described = cloud.wait_for_end("repeated")
     assert {name: described[name] for name in request} == request
@@ -62,8 +63,7 @@ def test_lays_out_the_objects_that_a_manifest_names(cloud):
 def test_checkpoints_reach_s3_while_the_job_runs_and_the_next_job_finds_them(cloud):
     config = {"S3Uri": "s3://jobs/checkpoints/digits"}
     cloud.start("first-try", "checkpoint.py", CheckpointConfig=config)
-    waiter = cloud.s3.get_waiter("object_exists")
-    waiter.wait(Bucket="jobs", Key="checkpoints/digits/epoch-0", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    cloud.wait_for_object("checkpoints/digits/epoch-0")
     cloud.stop("first-try")
     cloud.wait_for_end("first-try")
     assert cloud.run("second-try", "checkpoint.py", CheckpointConfig=config)["TrainingJobStatus"] == "Completed"
