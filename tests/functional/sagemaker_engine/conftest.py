@@ -2,25 +2,24 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
-from localcloud.engine import Host
 from localcloud.engines.sagemaker import SageMakerEngine
 from localcloud.engines.sagemaker_run import LOG_GROUP, RunSettings
-from localcloud.process import Supervisor
-from localcloud.runtime import ROOT, Runtimes
+from localcloud.runtime import ROOT
+from localcloud.server import LocalCloud
 
 IMAGE = "763104351884.dkr.ecr.us-east-1.amazonaws.com/mxnet-training:1.9.0-cpu-py38"
 ROLE = "arn:aws:iam::123456789012:role/service-role/ratchet-training"
@@ -39,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 class Cloud:
     """The clients of a test, and what most tests do with them."""
 
-    def __init__(self, url: str, home: Path, engine: SageMakerEngine) -> None:
+    def __init__(self, url: str, home: Path) -> None:
         options = {
             "endpoint_url": url,
             "region_name": "us-east-1",
@@ -47,7 +46,6 @@ class Cloud:
             "aws_secret_access_key": "test",
         }
         self.home = home
-        self.engine = engine
         self.s3 = boto3.client("s3", **options)
         self.sagemaker = boto3.client("sagemaker", **options)
         self.logs = boto3.client("logs", **options)
@@ -167,20 +165,23 @@ def is_running(pid: int) -> bool:
 
 @contextmanager
 def running_cloud(home: Path) -> Iterator[Cloud]:
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    url = f"http://localhost:{server.get_host_and_port()[1]}"
-    supervisor = Supervisor()
-    host = Host(supervisor=supervisor, runtimes=Runtimes.load(), home=home, endpoint_url=url, region="us-east-1")
     engine = SageMakerEngine(RunSettings(stop_grace_seconds=_GRACE_SECONDS, checkpoint_look_seconds=0.05))
-    engine.install(host)
+    with LocalCloud(home=home, engines=[engine]) as server:
+        yield Cloud(server.url, home)
+
+
+@contextmanager
+def running_process(home: Path) -> Iterator[tuple[Cloud, subprocess.Popen[bytes]]]:
+    ready = home / "ready.json"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "localcloud", "--port", "0", "--home", str(home), "--ready-file", str(ready)]
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
     try:
-        yield Cloud(url, home, engine)
+        wait_until(ready.is_file)
+        yield Cloud(json.loads(ready.read_text())["url"], home), process
     finally:
-        engine.close()
-        supervisor.close()
-        urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()  # moto's state outlives its server
-        server.stop()
+        process.terminate()
+        process.wait(_LIMIT_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -190,10 +191,15 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def own_cloud(tmp_path: Path) -> Iterator[Cloud]:
-    """A cloud that the test may close."""
-    with running_cloud(tmp_path) as found:
-        yield found
+def own_cloud(tmp_path: Path) -> Callable[[], AbstractContextManager[Cloud]]:
+    """A cloud that the test itself starts and stops."""
+    return lambda: running_cloud(tmp_path)
+
+
+@pytest.fixture
+def own_process(tmp_path: Path) -> Callable[[], AbstractContextManager[tuple[Cloud, subprocess.Popen[bytes]]]]:
+    """A cloud in a process of its own, each time with the same home."""
+    return lambda: running_process(tmp_path)
 
 
 @pytest.fixture

@@ -95,8 +95,19 @@ def test_a_job_over_its_time_is_stopped(cloud):
 
 
 def test_closing_ends_the_jobs_that_run(own_cloud, ends):
-    own_cloud.start("orphan", "stubborn.py")
-    script = own_cloud.wait_for_pids("orphan")[0]
-    own_cloud.engine.close()
+    with own_cloud() as cloud:
+        cloud.start("orphan", "stubborn.py")
+        script = cloud.wait_for_pids("orphan")[0]
     ends(script)
-    assert not list((own_cloud.home / "sagemaker").glob("*/*"))
+    assert not list((cloud.home / "sagemaker").glob("*/*"))
+
+
+def test_nothing_outlives_a_localcloud_that_is_killed(own_process, ends):
+    with own_process() as (cloud, process):
+        cloud.start("left-behind", "stubborn.py")
+        script = cloud.wait_for_pids("left-behind")[0]
+        process.kill()
+        ends(script)
+    assert list((cloud.home / "sagemaker").glob("*/left-behind-*"))
+    with own_process() as (cloud, _):
+        assert not list((cloud.home / "sagemaker").glob("*/*"))
