@@ -8,6 +8,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,6 +25,8 @@ from localcloud.engines.lambda_storage import ResourceConflict, Storage
 
 REQUEST_BYTES = 6_291_456
 EVENT_BYTES = 1_048_576
+
+_serving_queue: ContextVar[bool] = ContextVar("serving_queue", default=False)
 
 
 class InvocationKind(StrEnum):
@@ -126,8 +129,12 @@ class InvokeOperations:
         headers: Mapping[str, str],
         response_headers: MutableMapping[str, str],
     ) -> bytes:
-        """Carry out Invoke; keeps moto's signature, because moto's other services call it."""
-        kind = _read_kind(headers.get("X-Amz-Invocation-Type"))
+        """Carry out Invoke; keeps moto's signature, because moto's other services call it.
+
+        They pass no headers, and like on AWS do not wait: only a queue's messages are gone when the function succeeds.
+        """
+        inner = InvocationKind.REQUEST_RESPONSE if _serving_queue.get() else InvocationKind.EVENT
+        kind = _read_kind(headers.get("X-Amz-Invocation-Type")) if headers else inner
         payload = body.encode() if isinstance(body, str) else body
         _check_payload(payload, EVENT_BYTES if kind is InvocationKind.EVENT else REQUEST_BYTES)
         if kind is not InvocationKind.REQUEST_RESPONSE:
@@ -142,6 +149,14 @@ class InvokeOperations:
             raise TooManyRequests(str(error)) from error
         response_headers.update(_describe(outcome, tail=headers.get("X-Amz-Log-Type") == "Tail"))
         return outcome.payload
+
+    def send_sqs_batch(self, function_arn: str, messages: Any, queue_arn: str) -> bool:
+        """Run a function for messages of a queue; say whether they are done with."""
+        token = _serving_queue.set(True)
+        try:
+            return bool(super().send_sqs_batch(function_arn, messages, queue_arn))  # type: ignore[misc]
+        finally:
+            _serving_queue.reset(token)
 
     def _choose(self, function_name: str, qualifier: str | None) -> Function:
         function = self._lambdas.choose(function_name, qualifier, self.services.draw)

@@ -191,12 +191,42 @@ def test_an_event_that_keeps_failing_is_given_up_after_two_retries(cloud: Cloud)
     cloud.functions.invoke(FunctionName=name, InvocationType="Event", Payload=event)
 
     def count() -> int:
-        return sum(line.startswith("END ") for line in cloud.read_log(name))
+        return sum(line.startswith("END ") for line in _read_log_if_any(cloud, name))
 
-    until(lambda: cloud.logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"])
     until(lambda: count() == 3)
     cloud.invoke(name)
     assert count() == 4
+
+
+def test_an_object_that_arrives_runs_the_function(cloud: Cloud) -> None:
+    name = cloud.create()
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="arrivals")
+    arn = cloud.settle(name)["FunctionArn"]
+    s3.put_bucket_notification_configuration(
+        Bucket="arrivals",
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}]
+        },
+    )
+    s3.put_object(Bucket="arrivals", Key="cat.jpg", Body=b"x")
+    until(lambda: [line for line in _read_log_if_any(cloud, name) if line.startswith("END ")])
+
+
+def test_a_queues_messages_are_gone_when_the_function_has_succeeded(cloud: Cloud) -> None:
+    name = cloud.create()
+    queues = cloud.client("sqs")
+    queue = queues.create_queue(QueueName="labels")["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    cloud.functions.create_event_source_mapping(FunctionName=name, EventSourceArn=arn)
+    queues.send_message(QueueUrl=queue, MessageBody="cat")
+
+    def is_done() -> bool:
+        found = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        left = int(found["ApproximateNumberOfMessages"]) + int(found["ApproximateNumberOfMessagesNotVisible"])
+        return left == 0 and any(line.startswith("END ") for line in _read_log_if_any(cloud, name))
+
+    until(is_done)
 
 
 def test_a_dry_run_runs_nothing(cloud: Cloud) -> None:
@@ -265,6 +295,11 @@ def test_deleting_a_function_ends_its_environments(cloud: Cloud) -> None:
     until(lambda: has_ended(pid))
     with pytest.raises(ClientError, match="ResourceNotFoundException"):
         cloud.invoke(name)
+
+
+def _read_log_if_any(cloud: Cloud, name: str) -> list[str]:
+    groups = cloud.logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"]
+    return cloud.read_log(name) if groups else []
 
 
 def pack(files: dict[str, str]) -> bytes:

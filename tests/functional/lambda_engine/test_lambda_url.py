@@ -163,9 +163,21 @@ def test_cross_origin_questions_are_answered_by_the_url(cloud: Cloud) -> None:
     assert call(url, Origin="https://elsewhere.example").headers["access-control-allow-origin"] is None
 
 
-def test_a_url_of_a_deleted_function_is_closed(cloud: Cloud) -> None:
+def test_a_url_of_a_deleted_function_is_closed_for_those_connected_too(cloud: Cloud) -> None:
     name = cloud.create()
     url = open_url(cloud, name)
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection.request("GET", "/")
+    connection.getresponse().read()
     cloud.functions.delete_function(FunctionName=name)
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        _ask_again(connection)
     with pytest.raises(ConnectionRefusedError):
         call(url)
+
+
+def _ask_again(connection: http.client.HTTPConnection) -> None:
+    connection.auto_open = 0
+    connection.request("GET", "/")
+    connection.getresponse()
