@@ -1,0 +1,79 @@
+"""ECS calls whose answers moto makes up or whose parameters it drops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ecs.responses import DESCRIBE_TASKS_TAGS, EC2ContainerServiceResponse
+
+from localcloud.patch import change_classes
+
+_TASKS_PER_PAGE = 100
+
+
+def replace_answers() -> Callable[[], None]:
+    """Put these in the place of moto's; the returned function undoes it."""
+    calls = {
+        "create_service": _create_service,
+        "update_service": _update_service,
+        "run_task": _run_task,
+        "describe_tasks": _describe_tasks,
+        "list_tasks": _list_tasks,
+    }
+    return change_classes((EC2ContainerServiceResponse, name, call) for name, call in calls.items())
+
+
+def plain(value: Any) -> Any:
+    """Copy moto's parsed parameters into plain dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _create_service(self: Any) -> Any:
+    return ActionResult({"service": self.ecs_backend.start_service(plain(self._get_params()))})
+
+
+def _update_service(self: Any) -> Any:
+    return ActionResult({"service": self.ecs_backend.change_service(plain(self._get_params()))})
+
+
+def _run_task(self: Any) -> Any:
+    return ActionResult({"tasks": self.ecs_backend.start_tasks(plain(self._get_params())), "failures": []})
+
+
+def _describe_tasks(self: Any) -> Any:
+    wanted = self._get_param("tasks", [])
+    backend = self.ecs_backend
+    tasks = backend.describe_tasks(self._get_param("cluster", "default"), wanted)
+    if "TAGS" in self._get_param("include", []):
+        self._include_in_response(DESCRIBE_TASKS_TAGS)
+    else:
+        self._exclude_from_response(DESCRIBE_TASKS_TAGS)
+    found = {task.id for task in tasks}
+    missing = [name for name in wanted if name.split("/")[-1] not in found]
+    failures = [{"arn": _task_arn(backend, name), "reason": "MISSING"} for name in missing]
+    return ActionResult({"tasks": tasks, "failures": failures})
+
+
+def _list_tasks(self: Any) -> Any:
+    tasks = self.ecs_backend.list_tasks(
+        self._get_param("cluster", "default"),
+        self._get_param("containerInstance"),
+        self._get_param("family"),
+        self._get_param("startedBy"),
+        self._get_param("serviceName"),
+        self._get_param("desiredStatus"),
+    )
+    start = int(self._get_param("nextToken") or 0)
+    end = start + min(_TASKS_PER_PAGE, int(self._get_param("maxResults") or _TASKS_PER_PAGE))
+    page: dict[str, Any] = {"taskArns": [task.task_arn for task in tasks[start:end]]}
+    return ActionResult(page | ({"nextToken": str(end)} if end < len(tasks) else {}))
+
+
+def _task_arn(backend: Any, name: str) -> str:
+    if name.startswith("arn:"):
+        return name
+    return f"arn:aws:ecs:{backend.region_name}:{backend.account_id}:task/{name}"
