@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from moto.sagemaker import urls
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
 from moto.sagemaker.models import SageMakerModelBackend
@@ -64,9 +65,12 @@ class Launcher:
 
 
 def _remove_leftovers(home: Path) -> None:
-    """Remove the folders of a localcloud that was killed: each lies under its process id."""
-    for folder in home.glob("[0-9]*"):
-        if not Path("/proc", folder.name).exists():
+    """Remove the folders of a localcloud that was killed: each lies under its process id.
+
+    Ours is one too: in a container every localcloud has the same id.
+    """
+    for folder in (found for found in home.glob("[0-9]*") if found.name.isdecimal()):
+        if int(folder.name) == os.getpid() or not psutil.pid_exists(int(folder.name)):
             shutil.rmtree(folder, ignore_errors=True)
 
 
