@@ -1,0 +1,1 @@
+"""Where jobs run: backends behind one protocol, each a file whose name is its key."""

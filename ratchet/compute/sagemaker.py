@@ -1,0 +1,206 @@
+"""Jobs as SageMaker training jobs in script mode: start or find, look, read the log, stop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ratchet.aws import Aws, Deployment, translate_errors
+from ratchet.aws.failure import error_code
+from ratchet.compute.image import training_image
+from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, LogPage
+from ratchet.contract import metric_regex
+from ratchet.errors import ConflictError, JobError, NotFoundError
+from ratchet.naming import checkpoint_prefix, job_output_prefix
+from ratchet.settings import Settings
+
+IAM_ACTIONS = (
+    "sagemaker:CreateTrainingJob",
+    "sagemaker:DescribeTrainingJob",
+    "sagemaker:StopTrainingJob",
+    "sagemaker:AddTags",
+    "logs:DescribeLogStreams",
+    "logs:GetLogEvents",
+    "iam:PassRole",
+)
+LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+
+_STATES: Mapping[str, JobState] = {
+    "InProgress": JobState.RUNNING,
+    "Stopping": JobState.STOPPING,
+    "Completed": JobState.SUCCEEDED,
+    "Failed": JobState.FAILED,
+    "Stopped": JobState.STOPPED,
+}
+_SHOWN_LOG_LINES = 10
+
+
+def make_backend(aws: Aws, deployment: Deployment, settings: Settings) -> Backend:
+    """Build the backend; found by this file's name."""
+    return SageMakerBackend(aws, deployment, settings)
+
+
+class SageMakerBackend:
+    """Carries orders out on SageMaker."""
+
+    def __init__(self, aws: Aws, deployment: Deployment, settings: Settings) -> None:
+        self._client: Any = aws.client("sagemaker")
+        self._logs: Any = aws.client("logs")
+        self._deployment = deployment
+        self._settings = settings
+        self._streams: dict[str, str] = {}
+
+    def start(self, order: JobOrder) -> JobStatus:
+        """Start the job or find it; see `Backend.start`."""
+        status: JobStatus | None = None
+        for epoch in range(order.attempts):
+            name = order.name(epoch)
+            status = self._find(name) or self._create(order, name)
+            if status.state not in (JobState.FAILED, JobState.STOPPED):
+                return status
+        if status is None:
+            raise JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
+        lines = "\n".join(self._tail(status.name))
+        raise JobError(
+            f"{order.step} failed {order.attempts} time(s), last as job {status.name}: {status.message}\n{lines}\n"
+            "Mend the cause, or raise training.attempts"
+        )
+
+    def poll(self, name: str) -> JobStatus:
+        """Look once; `NotFoundError` when there is no such job."""
+        found = self._find(name)
+        if found is None:
+            raise NotFoundError(f"there is no training job {name} in {self._settings.region}")
+        return found
+
+    def stop(self, name: str) -> None:
+        """Ask the job to end; one that has ended or never was is no error."""
+        found = self._find(name)
+        if found is None or found.state.ended:
+            return
+        with translate_errors(f"stop job {name}"):
+            try:
+                self._client.stop_training_job(TrainingJobName=name)
+            except self._client.exceptions.ClientError as error:
+                # It may have ended between the two calls.
+                if error_code(error) != "ValidationException" or not self.poll(name).state.ended:
+                    raise
+
+    def read_log(self, name: str, cursor: str = "") -> LogPage:
+        """Return the lines that are new since `cursor`."""
+        stream = self._stream(name)
+        if stream is None:
+            return LogPage((), cursor)
+        request: dict[str, Any] = {"logGroupName": LOG_GROUP, "logStreamName": stream, "startFromHead": True}
+        lines: list[str] = []
+        with translate_errors(f"read the log of job {name}"):
+            while True:
+                answer = self._logs.get_log_events(**request, **({"nextToken": cursor} if cursor else {}))
+                lines += [event["message"].rstrip("\n") for event in answer["events"]]
+                # CloudWatch says "that is all" by giving the same token again.
+                if answer["nextForwardToken"] == cursor or not answer["events"]:
+                    return LogPage(tuple(lines), answer["nextForwardToken"])
+                cursor = answer["nextForwardToken"]
+
+    def describe_link(self, name: str) -> str:
+        """URL of the console's page of the job."""
+        return self._settings.job_page(name)
+
+    def _find(self, name: str) -> JobStatus | None:
+        with translate_errors(f"look at job {name}"):
+            try:
+                return _status(self._client.describe_training_job(TrainingJobName=name))
+            except self._client.exceptions.ClientError as error:
+                # SageMaker has no code of its own for "there is none".
+                if error_code(error) in ("ResourceNotFound", "ValidationException") and "not" in str(error).lower():
+                    return None
+                raise
+
+    def _create(self, order: JobOrder, name: str) -> JobStatus:
+        try:
+            with translate_errors(f"start job {name}"):
+                self._client.create_training_job(**self._request(order, name))
+        except ConflictError:
+            # The name is a digest of the work: whoever took it ordered the same, be it we ourselves a moment ago.
+            pass
+        return self.poll(name)
+
+    def _request(self, order: JobOrder, name: str) -> dict[str, Any]:
+        jobs = f"s3://{self._deployment.jobs_bucket}"
+        image = order.image_uri or training_image(self._settings.region, order.instance_type)
+        metrics = [{"Name": metric, "Regex": metric_regex(metric)} for metric in order.metrics]
+        hyperparameters = {
+            **{key: json.dumps(value) for key, value in order.hyperparameters.items()},
+            "sagemaker_submit_directory": json.dumps(order.code_uri),
+            "sagemaker_program": json.dumps(order.program),
+        }
+        request: dict[str, Any] = {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {
+                "TrainingImage": image,
+                "TrainingInputMode": "File",
+                **({"MetricDefinitions": metrics} if metrics else {}),
+            },
+            "RoleArn": self._deployment.training_role_arn,
+            "InputDataConfig": [_channel(channel) for channel in order.channels],
+            "OutputDataConfig": {"S3OutputPath": f"{jobs}/{job_output_prefix()}"},
+            "ResourceConfig": {
+                "InstanceType": order.instance_type,
+                "InstanceCount": order.instance_count,
+                "VolumeSizeInGB": order.volume_gib,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": order.max_runtime_seconds},
+            "HyperParameters": hyperparameters,
+            "Tags": [{"Key": key, "Value": _tag(value)} for key, value in order.tags.items()],
+        }
+        if order.checkpoints:
+            prefix = checkpoint_prefix(order.pipeline, order.digest)
+            request["CheckpointConfig"] = {"S3Uri": f"{jobs}/{prefix}"}
+        return request
+
+    def _stream(self, name: str) -> str | None:
+        if name not in self._streams:
+            with translate_errors(f"find the log of job {name}"):
+                try:
+                    found = self._logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
+                except self._logs.exceptions.ResourceNotFoundException:
+                    return None
+            if not found["logStreams"]:
+                return None
+            self._streams[name] = str(found["logStreams"][0]["logStreamName"])
+        return self._streams[name]
+
+    def _tail(self, name: str) -> list[str]:
+        return list(self.read_log(name).lines[-_SHOWN_LOG_LINES:])
+
+
+def _channel(channel: Channel) -> dict[str, Any]:
+    source = {
+        "S3DataType": "ManifestFile" if channel.manifest else "S3Prefix",
+        "S3Uri": channel.uri,
+        "S3DataDistributionType": "FullyReplicated",
+    }
+    return {"ChannelName": channel.name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
+
+
+def _status(job: Mapping[str, Any]) -> JobStatus:
+    metrics = {entry["MetricName"]: float(entry["Value"]) for entry in job.get("FinalMetricDataList", [])}
+    transitions = job.get("SecondaryStatusTransitions", [])
+    message = job.get("FailureReason") or (transitions[-1].get("StatusMessage", "") if transitions else "")
+    return JobStatus(
+        name=job["TrainingJobName"],
+        state=_STATES[job["TrainingJobStatus"]],
+        phase=job.get("SecondaryStatus", job["TrainingJobStatus"]),
+        message=message,
+        archive_uri=job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
+        metrics=metrics,
+        created_at=job.get("CreationTime"),
+        ended_at=job.get("TrainingEndTime"),
+        billable_seconds=job.get("BillableTimeInSeconds"),
+    )
+
+
+def _tag(value: str) -> str:
+    """Keep to the letters that AWS allows in a tag's value."""
+    return "".join(letter if letter.isalnum() or letter in " _.:/=+-@" else "_" for letter in value)
