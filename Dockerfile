@@ -20,7 +20,6 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.txt
 COPY pyproject.toml README.md ./
 COPY ratchet ratchet
 COPY operators operators
-COPY plugins plugins
 COPY training training
 COPY infra infra
 COPY dags dags

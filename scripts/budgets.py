@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOMS = ("ratchet", "operators", "dags", "plugins", "localcloud", "training", "inference", "benchmarks", "scripts")
+ROOMS = ("ratchet", "operators", "dags", "localcloud", "training", "inference", "benchmarks", "scripts")
 FILE_LINES = 400
 BODY_LINES = 40
 PARAMETERS = 6

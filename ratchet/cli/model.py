@@ -90,7 +90,7 @@ def diff_models(old: Version, new: Version, *, pipeline: Pipeline = "", as_json:
 
 def describe_models(workshop: Workshop) -> list[dict[str, Any]]:
     """One row a version, oldest first."""
-    versions = workshop.registry.list(workshop.pipeline.model_name)
+    versions = reversed(workshop.registry.list(workshop.pipeline.model_name))
     return [
         {
             "model": version.model,
@@ -128,10 +128,11 @@ def compare(workshop: Workshop, left: ModelVersion, right: ModelVersion) -> dict
 
 
 def _flatten(version: ModelVersion) -> dict[str, Any]:
-    provenance = plain(version.provenance)
+    provenance: dict[str, Any] = plain(version.provenance)
     parameters = {f"hyperparameter {key}": value for key, value in provenance.pop("hyperparameters").items()}
     figures = {f"test {key}": value for key, value in version.evaluation.get("challenger", {}).items()}
-    return figures | parameters | provenance | {"stage": version.stage.value, "digest": version.digest}
+    own: dict[str, Any] = {"stage": version.stage.value, "digest": version.digest}
+    return figures | parameters | provenance | own
 
 
 def _workshop(session: Session, pipeline: str) -> Workshop:

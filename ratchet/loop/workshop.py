@@ -60,7 +60,7 @@ class Workshop:
     @cached_property
     def releases(self) -> Releases:
         """Rollouts."""
-        return Releases(self.aws, self.deployment, self.registry, self.approvals, self.clock)
+        return Releases(self.aws, self.deployment, self.registry, self.approvals, clock=self.clock)
 
     @cached_property
     def backend(self) -> Backend:

@@ -1,0 +1,140 @@
+"""Decides how a release goes on: pure, from the record and what was just observed to the next record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from ratchet.rollout.plan import Plan, Step
+
+
+class State(StrEnum):
+    """Where a release is."""
+
+    RUNNING = "running"
+    RESTORING = "restoring"  # every target is on its way back
+    CARRIED_OUT = "carried_out"  # every target serves the candidate; not promoted yet
+    ROLLED_BACK = "rolled_back"
+    PROMOTED = "promoted"
+
+
+class Phase(StrEnum):
+    """What a person is told."""
+
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    HEALTHY = "Healthy"
+    DEGRADED = "Degraded"
+
+
+class Observed(StrEnum):
+    """What a step's attempt came to."""
+
+    DONE = "done"
+    WAITING = "waiting"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was seen, in one sentence; `revision` is what `prepare` made."""
+
+    observed: Observed
+    message: str = ""
+    revision: str = ""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A release's record.
+
+    Attributes
+    ----------
+    step
+        Number of the step that is due.
+    entered_at
+        When that step, or the way back, began; seconds since the epoch.
+    revisions
+        What `prepare` made on each target.
+    reason
+        Why it went back; empty while all is well.
+    """
+
+    plan: Plan
+    state: State = State.RUNNING
+    step: int = 0
+    entered_at: float = 0.0
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def due(self) -> Step | None:
+        """The step that is due, while there is one."""
+        return self.plan.steps[self.step] if self.state is State.RUNNING else None
+
+    @property
+    def phase(self) -> Phase:
+        """What a person is told."""
+        if self.state in (State.CARRIED_OUT, State.PROMOTED):
+            return Phase.HEALTHY
+        return Phase.PROGRESSING if self.state is State.RUNNING else Phase.DEGRADED
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What one `advance` did."""
+
+    phase: Phase
+    step: str
+    message: str
+    done: bool
+    succeeded: bool = False
+
+
+def decide(rollout: Rollout, outcome: Outcome, now: float) -> Rollout:
+    """Return the record after an outcome.
+
+    Parameters
+    ----------
+    now
+        Seconds since the epoch; only compared with the record's own `entered_at`.
+    """
+    late = now - rollout.entered_at > rollout.plan.timeout_seconds
+    if rollout.state is State.RUNNING:
+        if outcome.observed is Observed.DONE:
+            return _advanced(rollout, outcome, now)
+        if outcome.observed is Observed.FAILED or late:
+            return send_back(rollout, _why(rollout, outcome, late=late), now)
+    if rollout.state is State.RESTORING and outcome.observed is Observed.DONE:
+        return replace(rollout, state=State.ROLLED_BACK)
+    return rollout
+
+
+def send_back(rollout: Rollout, reason: str, now: float) -> Rollout:
+    """Turn a running release round: every target goes back."""
+    if rollout.state is not State.RUNNING:
+        return rollout
+    return replace(rollout, state=State.RESTORING, entered_at=now, reason=reason)
+
+
+def is_stuck(rollout: Rollout, now: float) -> bool:
+    """Whether the way back has taken longer than it may: a person has to look; trying goes on when asked to."""
+    return rollout.state is State.RESTORING and now - rollout.entered_at > 2 * rollout.plan.timeout_seconds
+
+
+def _advanced(rollout: Rollout, outcome: Outcome, now: float) -> Rollout:
+    step = rollout.plan.steps[rollout.step]
+    revisions = dict(rollout.revisions)
+    if outcome.revision:
+        revisions[step.target] = outcome.revision
+    if rollout.step + 1 == len(rollout.plan.steps):
+        return replace(rollout, state=State.CARRIED_OUT, revisions=revisions)
+    return replace(rollout, step=rollout.step + 1, entered_at=now, revisions=revisions)
+
+
+def _why(rollout: Rollout, outcome: Outcome, *, late: bool) -> str:
+    step = rollout.plan.steps[rollout.step].describe()
+    if late and outcome.observed is Observed.WAITING:
+        return f"{step}: not done within {rollout.plan.timeout_seconds:g} s ({outcome.message})"
+    return f"{step}: {outcome.message}"
