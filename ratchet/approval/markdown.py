@@ -8,8 +8,10 @@ from string import punctuation
 from urllib.parse import quote, urlsplit
 
 _CELL_LIMIT = 200
-_ESCAPES = {ord(mark): f"\\{mark}" for mark in punctuation if mark not in ",.:;-%/=?'\""}
+_ESCAPES = {ord(mark): f"\\{mark}" for mark in punctuation if mark not in ",.:;-+/=?'\""}
 _BLANKS = re.compile(r"\s+")
+# At the start of a line these make lists, headings and rules.
+_LINE_START = re.compile(r"^(?:[-=+](?=\D|$)|\d+(?=\.(?:\s|$)))")
 
 
 def escape(text: object, limit: int = _CELL_LIMIT) -> str:
@@ -18,13 +20,11 @@ def escape(text: object, limit: int = _CELL_LIMIT) -> str:
     line = "".join(mark if mark.isprintable() else "\ufffd" for mark in line)
     if len(line) > limit:
         line = line[: limit - 1] + "…"
-    escaped = line.translate(_ESCAPES)
-    # At the start of a line these make lists, headings and rules.
-    return re.sub(r"^([-=]|\d+(?=\.))", lambda match: _defuse(match.group()), escaped)
+    return _LINE_START.sub(lambda match: _defuse(match.group()), line.translate(_ESCAPES))
 
 
 def _defuse(start: str) -> str:
-    return f"\\{start}" if start in ("-", "=") else f"{start}\\"
+    return f"{start}\\" if start[0].isdigit() else f"\\{start}"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -42,7 +42,7 @@ def fence(text: str) -> str:
     """A block of text as it stands; the fence is longer than any run of backticks inside."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     bar = "`" * max(3, longest + 1)
-    safe = text.replace("{{", "{ {").replace("{%", "{ %").replace("{#", "{ #")
+    safe = re.sub(r"\{(?=[{%#])", "{ ", text)
     return f"{bar}text\n{safe.rstrip()}\n{bar}"
 
 

@@ -20,7 +20,8 @@ from ratchet.clock import Clock
 # botocore tries six times; this is for what it gives up on, a response that never came above all.
 _SENDS = 3
 _ROUNDS = 200
-_BACKOFF_SECONDS = 0.05
+_FIRST_PAUSE_SECONDS = 0.02
+_DOUBLINGS = 5
 _TRANSACTION_ITEMS = 100
 _BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _T = TypeVar("_T")
@@ -175,5 +176,5 @@ def retry_conflicts(attempt: Callable[[], _T], clock: Clock, *, seed: str, ours:
             if round_number + 1 == _ROUNDS or not all(map(ours, error.failed)):
                 raise
         jitter = int(hashlib.sha256(f"{seed}{round_number}".encode()).hexdigest()[:4], 16) / 0xFFFF
-        clock.sleep(_BACKOFF_SECONDS * jitter)
+        clock.sleep(jitter * _FIRST_PAUSE_SECONDS * 2 ** min(round_number, _DOUBLINGS))
     raise AssertionError("unreachable: the last round returns or raises")
