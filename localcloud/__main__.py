@@ -1,0 +1,101 @@
+"""`python -m localcloud`: run the laptop's AWS until it is told to end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from localcloud.server import DEFAULT_HOME, DEFAULT_PORT, LocalCloud, PortInUse
+
+_CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "region"})
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start, say where it is, wait for a signal, end everything; return the exit code."""
+    options = _parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # A stop that comes while the engines load must be kept, not lost.
+    asked = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: asked.set())
+    cloud = LocalCloud(
+        host=options.host,
+        port=options.port,
+        home=options.home,
+        mxnet_python=options.mxnet_python,
+        region=options.region,
+    )
+    try:
+        cloud.start()
+    except PortInUse as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    try:
+        _announce(cloud, options.ready_file)
+        asked.wait()
+    finally:
+        if options.ready_file is not None:
+            options.ready_file.unlink(missing_ok=True)
+        cloud.stop()
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
+    parser.add_argument("--config", type=Path, help="TOML file with any of: host, port, home, mxnet_python, region")
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help=f"port to listen on, 0 for a free one ({DEFAULT_PORT})")
+    parser.add_argument("--home", type=Path, help=f"folder for scratch files ({DEFAULT_HOME})")
+    parser.add_argument("--mxnet-python", type=Path, help="interpreter of the MXNet environment")
+    parser.add_argument("--region", help="region of what runs by itself (us-east-1)")
+    parser.add_argument("--ready-file", type=Path, help="written as JSON with url and pid once it answers")
+    options = parser.parse_args(arguments)
+    try:
+        config = _read_config(options.config)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    return _merge(options, config)
+
+
+def _read_config(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    unknown = sorted(set(config) - _CONFIG_KEYS)
+    if unknown:
+        raise ValueError(f"{path}: unknown {', '.join(unknown)}; allowed are {', '.join(sorted(_CONFIG_KEYS))}")
+    return config
+
+
+def _merge(options: argparse.Namespace, config: Mapping[str, Any]) -> argparse.Namespace:
+    """Argument before file before default."""
+    defaults: dict[str, Any] = {"host": "127.0.0.1", "port": DEFAULT_PORT, "home": DEFAULT_HOME, "region": "us-east-1"}
+    for key in _CONFIG_KEYS:
+        if getattr(options, key) is None:
+            value = config.get(key, defaults.get(key))
+            setattr(options, key, Path(value) if key in {"home", "mxnet_python"} and value is not None else value)
+    return options
+
+
+def _announce(cloud: LocalCloud, ready_file: Path | None) -> None:
+    sys.stdout.write(f"localcloud answers at {cloud.url}\n")
+    sys.stdout.flush()
+    if ready_file is not None:
+        # Written aside and renamed, so that whoever waits for it never reads half of it.
+        ready_file.parent.mkdir(parents=True, exist_ok=True)
+        draft = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
+        draft.write_text(json.dumps({"url": cloud.url, "pid": os.getpid()}), encoding="utf-8")
+        draft.replace(ready_file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""The laptop's AWS: one HTTP server in front of moto, and the engines behind it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from localcloud.application import Application
+from localcloud.engine import Engine, Host
+from localcloud.process import Supervisor
+from localcloud.runtime import Runtimes
+from ratchet import __version__
+
+DEFAULT_PORT = 4566
+DEFAULT_HOME = Path(".ratchet") / "localcloud"
+
+_log = logging.getLogger(__name__)
+
+
+class PortInUse(Exception):
+    """Somebody else listens where localcloud should; the message says what to do."""
+
+
+class LocalCloud:
+    """An AWS in this process. One at a time: moto keeps its state in module variables.
+
+    Parameters
+    ----------
+    host, port
+        Where to listen; port 0 takes a free one.
+    home
+        Folder for what containers leave; made when missing.
+    mxnet_python
+        Interpreter that stands in for the MXNet containers; `.venv-mxnet/bin/python` by default.
+    engines
+        The engines to run; all by default.
+    region
+        Region of what the engines do by themselves.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        home: Path = DEFAULT_HOME,
+        mxnet_python: Path | None = None,
+        engines: Sequence[Engine] | None = None,
+        region: str = "us-east-1",
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._home = home
+        self._mxnet_python = mxnet_python
+        self._given_engines = engines
+        self._region = region
+        self._engines: list[Engine] = []
+        self._supervisor = Supervisor()
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it, for AWS_ENDPOINT_URL."""
+        return f"http://localhost:{self._port}"
+
+    def start(self) -> None:
+        """Listen, install the engines, answer.
+
+        Raises
+        ------
+        PortInUse
+            When somebody else listens on the port.
+        """
+        listener = _listen(self._host, self._port)
+        self._port = listener.getsockname()[1]
+        try:
+            self._open(listener)
+        except BaseException:
+            self.stop()
+            raise
+        finally:
+            listener.close()  # the server has its own copy of the descriptor
+
+    def stop(self) -> None:
+        """Stop answering, then end the engines and every child. Can be called again."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        while self._engines:
+            self._engines.pop().close()
+        self._supervisor.close()
+        _forget_state()
+
+    def __enter__(self) -> LocalCloud:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def health(self) -> dict[str, Any]:
+        """Return what the health route shows."""
+        return {"status": "ok", "services": [engine.name for engine in self._engines], "version": __version__}
+
+    def _open(self, listener: socket.socket) -> None:
+        from localcloud.handler import Server
+
+        _forget_state()
+        self._install_engines()
+        self._server = Server(listener, self._application())
+        self._thread = threading.Thread(target=self._server.serve_forever, name="localcloud", daemon=True)
+        self._thread.start()
+
+    def _install_engines(self) -> None:
+        from localcloud.engines import load_engines
+
+        self._home.mkdir(parents=True, exist_ok=True)
+        host = Host(
+            supervisor=self._supervisor,
+            runtimes=Runtimes.load(mxnet_python=self._mxnet_python),
+            home=self._home.resolve(),
+            endpoint_url=self.url,
+            region=self._region,
+        )
+        for engine in load_engines() if self._given_engines is None else self._given_engines:
+            self._engines.append(engine)
+            engine.install(host)
+
+    def _application(self) -> Application:
+        from moto.moto_server import werkzeug_app
+
+        os.environ["MOTO_PORT"] = str(self._port)  # moto calls itself for some services
+        werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
+        moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
+        return Application(moto, checks=[], health=self.health, loopback_only=loopback_only)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=128)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortInUse(
+            f"Port {port} on {host} is in use: end what listens there, or choose another one with --port."
+        ) from error
+
+
+def _forget_state() -> None:
+    """Drop what an earlier server of this process left in moto: backends keep the class they were made of."""
+    from moto.core.base_backend import BackendDict
+    from moto.s3.models import s3_backends
+
+    BackendDict.reset()
+    s3_backends.bucket_accounts.clear()

@@ -1,0 +1,215 @@
+"""The laptop's AWS as a server: one winner per race, a clean start and end, and nobody else's requests."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from localcloud.engines import load_engines
+from localcloud.server import LocalCloud
+
+_LIMIT_SECONDS = 60
+_RACERS = 16
+_ROUNDS = 10
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    with LocalCloud(home=tmp_path_factory.mktemp("home"), engines=load_engines(["s3"])) as made:
+        yield made
+
+
+def _client(cloud: LocalCloud, service: str) -> Any:
+    config = Config(max_pool_connections=_RACERS, retries={"max_attempts": 0})
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client(service, region_name="us-east-1", endpoint_url=cloud.url, config=config, **keys)
+
+
+def _winners(attempt: Callable[[int], None], refusal: str) -> int:
+    """Start all attempts at once; count those not refused with the expected error."""
+    start = Barrier(_RACERS)
+
+    def run(number: int) -> bool:
+        start.wait()
+        try:
+            attempt(number)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != refusal:
+                raise
+            return False
+        return True
+
+    with ThreadPoolExecutor(_RACERS) as pool:
+        return sum(pool.map(run, range(_RACERS)))
+
+
+def _make_table(dynamodb: Any, name: str) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def test_a_conditional_put_has_exactly_one_winner(cloud: LocalCloud) -> None:
+    dynamodb = _client(cloud, "dynamodb")
+    _make_table(dynamodb, "race")
+
+    def race(key: str) -> int:
+        def put(number: int) -> None:
+            item = {"pk": {"S": key}, "by": {"N": str(number)}}
+            dynamodb.put_item(TableName="race", Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+        return _winners(put, "ConditionalCheckFailedException")
+
+    assert [race(f"key-{number}") for number in range(_ROUNDS)] == [1] * _ROUNDS
+
+
+def test_a_transaction_has_exactly_one_winner(cloud: LocalCloud) -> None:
+    dynamodb = _client(cloud, "dynamodb")
+    _make_table(dynamodb, "transactions")
+
+    def write(number: int) -> None:
+        item = {"pk": {"S": "one"}, "by": {"N": str(number)}}
+        put = {"TableName": "transactions", "Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+        dynamodb.transact_write_items(TransactItems=[{"Put": put}])
+
+    assert _winners(write, "TransactionCanceledException") == 1
+
+
+def test_an_atomic_counter_loses_no_update(cloud: LocalCloud) -> None:
+    dynamodb = _client(cloud, "dynamodb")
+    _make_table(dynamodb, "counter")
+
+    def add(_number: int) -> None:
+        dynamodb.update_item(
+            TableName="counter",
+            Key={"pk": {"S": "n"}},
+            UpdateExpression="ADD v :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+
+    with ThreadPoolExecutor(_RACERS) as pool:
+        list(pool.map(add, range(_RACERS * _ROUNDS)))
+    item = dynamodb.get_item(TableName="counter", Key={"pk": {"S": "n"}})["Item"]
+    assert item["v"]["N"] == str(_RACERS * _ROUNDS)
+
+
+def test_a_write_once_object_has_exactly_one_writer(cloud: LocalCloud) -> None:
+    s3 = _client(cloud, "s3")
+    s3.create_bucket(Bucket="write-once")
+
+    def race(key: str) -> int:
+        return _winners(
+            lambda number: s3.put_object(Bucket="write-once", Key=key, Body=b"%d" % number, IfNoneMatch="*"),
+            "PreconditionFailed",
+        )
+
+    assert [race(f"key-{number}") for number in range(_ROUNDS)] == [1] * _ROUNDS
+
+
+def test_a_large_object_comes_back_as_it_went(cloud: LocalCloud) -> None:
+    s3 = _client(cloud, "s3")
+    s3.create_bucket(Bucket="large")
+    content = bytes(range(256)) * 4096 * 20
+    s3.put_object(Bucket="large", Key="a/b c", Body=content)
+    assert s3.get_object(Bucket="large", Key="a/b c")["Body"].read() == content
+    assert s3.head_object(Bucket="large", Key="a/b c")["ContentLength"] == len(content)
+
+
+def test_health_names_the_engines(cloud: LocalCloud) -> None:
+    with urlopen(f"{cloud.url}/_localcloud/health") as answer:
+        health = json.load(answer)
+    assert health["status"] == "ok"
+    assert health["services"] == ["s3"]
+
+
+def test_one_connection_carries_several_requests(cloud: LocalCloud) -> None:
+    connection = http.client.HTTPConnection(urlsplit(cloud.url).netloc)
+    for _ in range(3):
+        connection.request("GET", "/_localcloud/health")
+        connection.getresponse().read()
+        first = connection.sock
+        assert first is not None
+    connection.close()
+
+
+@pytest.mark.parametrize("header", [{"Origin": "https://evil.example"}, {"Host": "evil.example"}, {"Origin": "null"}])
+def test_a_page_of_another_origin_is_refused(cloud: LocalCloud, header: dict[str, str]) -> None:
+    connection = http.client.HTTPConnection(urlsplit(cloud.url).netloc)
+    connection.request("POST", "/", body="Action=ListQueues", headers=header)
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
+def test_a_second_server_forgets_what_the_first_knew(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from localcloud.server import LocalCloud; import boto3\n"
+        "def s3(cloud): return boto3.client('s3', region_name='us-east-1', endpoint_url=cloud.url,"
+        " aws_access_key_id='a', aws_secret_access_key='b')\n"
+        "for _ in range(2):\n"
+        f"    with LocalCloud(home=Path({str(tmp_path)!r}), engines=[]) as cloud:\n"
+        "        assert s3(cloud).list_buckets()['Buckets'] == []\n"
+        "        s3(cloud).create_bucket(Bucket='first')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=_LIMIT_SECONDS)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_and_frees_its_port(tmp_path: Path, number: signal.Signals) -> None:
+    process, url = _start(tmp_path)
+    os.killpg(process.pid, number)
+    assert process.wait(_LIMIT_SECONDS) == 0
+    port = urlsplit(url).port
+    socket.create_server(("127.0.0.1", port or 0)).close()
+    assert not (tmp_path / "ready.json").exists()
+
+
+def test_a_port_in_use_is_told_in_one_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = [sys.executable, "-m", "localcloud", "--port", str(port), "--home", str(tmp_path)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"Port {port} on 127.0.0.1 is in use: end what listens there, or choose another one with --port.\n"
+    )
+
+
+def test_an_unknown_key_in_the_configuration_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "localcloud.toml"
+    config.write_text("prot = 4566\n")
+    command = [sys.executable, "-m", "localcloud", "--config", str(config)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_LIMIT_SECONDS)
+    assert ended.returncode == 2
+    assert "prot" in ended.stderr
+
+
+def _start(folder: Path) -> tuple[subprocess.Popen[bytes], str]:
+    ready = folder / "ready.json"
+    command = [sys.executable, "-m", "localcloud", "--port", "0", "--home", str(folder), "--ready-file", str(ready)]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    while not ready.exists():
+        assert process.poll() is None, "localcloud ended at its start"
+        assert time.monotonic() < deadline, "localcloud did not start in time"
+        time.sleep(0.02)
+    url: str = json.loads(ready.read_text())["url"]
+    return process, url
