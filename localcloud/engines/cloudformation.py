@@ -1,0 +1,61 @@
+"""CloudFormation: adds the resource types and properties that moto lacks."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any
+
+from moto.cloudformation.parsing import ResourceMap
+from moto.s3.models import FakeBucket
+
+import localcloud.resources
+from localcloud.engine import Engine, Host
+from localcloud.patch import change_classes
+from localcloud.resources.bucket import complete
+
+
+def engine() -> Engine:
+    """Build the engine; found by this file's name."""
+    return CloudFormationEngine()
+
+
+class CloudFormationEngine:
+    """Everything under `localcloud/resources`."""
+
+    name = "cloudformation"
+
+    def __init__(self) -> None:
+        self._undo: Callable[[], None] | None = None
+
+    def install(self, host: Host) -> None:
+        """Import the added types, and complete those that moto has."""
+        for module in pkgutil.iter_modules(localcloud.resources.__path__):
+            importlib.import_module(f"localcloud.resources.{module.name}")
+        whole = complete(FakeBucket.create_from_cloudformation_json)
+        self._undo = change_classes(
+            [
+                (FakeBucket, "create_from_cloudformation_json", classmethod(whole)),
+                (ResourceMap, "__getitem__", _dependencies_first(ResourceMap.__getitem__)),
+            ]
+        )
+
+    def close(self) -> None:
+        """Take the completion back; the types stay known."""
+        if self._undo is not None:
+            self._undo()
+
+
+def _dependencies_first(get: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    """Honour a resource's DependsOn also when it is made because another one refers to it; moto does not."""
+
+    def getitem(self: Any, key: str) -> Any:
+        definition = self._resource_json_map.get(key) if isinstance(self._resource_json_map, dict) else None
+        if definition and key not in self._parsed_resources:
+            wanted = definition.get("DependsOn", [])
+            for dependency in [wanted] if isinstance(wanted, str) else wanted:
+                self[dependency]
+        return get(self, key)
+
+    return getitem

@@ -1,0 +1,63 @@
+"""The properties of AWS::S3::Bucket that moto's CloudFormation drops without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from moto.s3.models import FakeBucket, s3_backends
+from moto.utilities.utils import get_partition
+
+from localcloud.resources.base import properties_of
+
+_NOTIFICATIONS = {
+    "QueueConfigurations": ("QueueConfiguration", "Queue"),
+    "TopicConfigurations": ("TopicConfiguration", "Topic"),
+    "LambdaConfigurations": ("CloudFunctionConfiguration", "CloudFunction"),
+}
+Create = Callable[..., FakeBucket]
+
+
+def complete(create: Create) -> Create:
+    """Wrap moto's creation of a bucket so that the rest of its properties are put as the API puts them."""
+
+    def create_whole(  # noqa: PLR0917 - the signature that moto calls
+        cls: type, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **kw: Any
+    ) -> FakeBucket:
+        bucket = create(resource_name, cloudformation_json, account_id, region_name, **kw)
+        put_properties(bucket.name, properties_of(cloudformation_json), account_id, region_name)
+        return bucket
+
+    return create_whole
+
+
+def put_properties(name: str, properties: dict[str, Any], account_id: str, region_name: str) -> None:
+    """Put versioning, the public access block, ownership and notifications of a bucket."""
+    backend = s3_backends[account_id][get_partition(region_name)]
+    if "VersioningConfiguration" in properties:
+        backend.put_bucket_versioning(name, properties["VersioningConfiguration"]["Status"])
+    if "PublicAccessBlockConfiguration" in properties:
+        backend.put_public_access_block(name, properties["PublicAccessBlockConfiguration"])
+    if "OwnershipControls" in properties:
+        backend.put_bucket_ownership_controls(name, {"Rule": properties["OwnershipControls"]["Rules"][0]})
+    if "NotificationConfiguration" in properties:
+        backend.put_bucket_notification_configuration(name, _notifications(properties["NotificationConfiguration"]))
+
+
+def _notifications(configuration: dict[str, Any]) -> dict[str, Any]:
+    """The form that the API's XML has once it is parsed."""
+    found: dict[str, Any] = {}
+    for key, (api_key, target) in _NOTIFICATIONS.items():
+        entries = [_notification(entry, target) for entry in configuration.get(key, [])]
+        if entries:
+            found[api_key] = entries
+    return found
+
+
+def _notification(entry: dict[str, Any], target: str) -> dict[str, Any]:
+    destination = entry.get(target) or entry["Function"]
+    notification: dict[str, Any] = {target: destination, "Event": [entry["Event"]]}
+    rules = entry.get("Filter", {}).get("S3Key", {}).get("Rules", [])
+    if rules:
+        notification["Filter"] = {"S3Key": {"FilterRule": [{"Name": r["Name"], "Value": r["Value"]} for r in rules]}}
+    return notification
