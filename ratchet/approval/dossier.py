@@ -108,13 +108,11 @@ def _recalls(verdict: Verdict) -> str:
 
 
 def _gates(verdict: Verdict) -> str:
-    rows = [
-        ("passed" if check.passed else "FAILED", check.name, check.found, check.allowed) for check in verdict.checks
-    ]
-    failed_first = sorted(rows, key=lambda row: row[0] == "passed")
-    text = table(("gate", "what", "found", "allowed"), failed_first[:_ROWS_AT_MOST])
+    failed_first = sorted(verdict.checks, key=lambda check: check.passed)
+    rows = [(check.name, check.found, check.allowed, "passed" if check.passed else "FAILED") for check in failed_first]
     hidden = len(rows) - _ROWS_AT_MOST
-    return text + (f"\n\nand {hidden} more that passed" if hidden > 0 else "")
+    more = f"\n\nand {hidden} more" if hidden > 0 else ""
+    return table(("gate", "found", "allowed", "result"), rows[:_ROWS_AT_MOST]) + more
 
 
 def _dataset(version: ModelVersion, diff: Diff | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ratchet.aws import Table, Write, create, replace, retry_conflicts
+from ratchet.aws import ConditionFailedError, Table, Write, create, replace, retry_conflicts
 from ratchet.clock import Clock, isoformat
 from ratchet.errors import NotFoundError
 from ratchet.naming import HEAD_SK, MODELS_PK, model_pk, version_sk
@@ -93,7 +93,12 @@ class Chronicle:
                 action=action,
             )
 
-        retry_conflicts(attempt, self._clock, seed=self._new_token(), ours=lambda write: write.key not in guarded)
+        try:
+            retry_conflicts(attempt, self._clock, seed=self._new_token(), ours=lambda write: write.key not in guarded)
+        except ConditionFailedError:
+            # Perhaps another process was faster with the very same change: then nothing is left to do.
+            if decide(self.head(model)) is not None:
+                raise
 
     def happening(self, kind: EventKind, version: int, actor: str, **detail: Any) -> Happening:
         """An event of now."""

@@ -223,6 +223,20 @@ def test_a_promotion_that_was_made_is_not_made_again(world):
     assert len(world.registry.history("digits")) == events
 
 
+def test_many_that_make_one_change_at_once_all_find_it_made(world):
+    version = world.prepare_release("one")
+
+    def promote(number):
+        lock = create({"pk": "LOCK", "sk": "closed", "holder": "release 1"})
+        return world.registry.promote("digits", version.version, actor="run r1", reason="x", extra=[lock])
+
+    with ThreadPoolExecutor(8) as pool:
+        champions = list(pool.map(promote, range(8)))
+    assert {champion.stage for champion in champions} == {Stage.CHAMPION}
+    promotions = [event for event in world.registry.history("digits") if event.kind is EventKind.PROMOTED]
+    assert len(promotions) == 1
+
+
 def test_of_many_promotions_at_once_exactly_one_wins_and_the_losers_learn_who(world):
     world.crown("reigning")
     contenders = [world.prepare_release(f"seed-{n}") for n in range(8)]
