@@ -14,6 +14,7 @@ from operators.promote import PromoteModelOperator
 from operators.refuse import RefusePipelineOperator
 from operators.register import RegisterModelOperator
 from operators.release import ReleaseModelOperator
+from operators.settle import SettleClaimOperator
 from ratchet.errors import SpecError
 from ratchet.settings import load_settings
 from ratchet.spec import Pipeline, load_pipeline
@@ -49,7 +50,7 @@ def build_dag(pipeline: Pipeline) -> DAG:
         tags=["ratchet", name],
         default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": 5.0, "pipeline": name},
     ) as dag:
-        chain(
+        steps = [
             FreezeDatasetOperator(task_id="freeze"),
             CheckDatasetOperator(task_id="check"),
             RunJobOperator(task_id="prepare", step="prepare"),
@@ -64,7 +65,9 @@ def build_dag(pipeline: Pipeline) -> DAG:
             ),
             ReleaseModelOperator(task_id="release"),
             PromoteModelOperator(task_id="promote"),
-        )
+        ]
+        chain(*steps)
+        steps >> SettleClaimOperator(task_id="settle")
     return dag
 
 

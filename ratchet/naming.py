@@ -78,9 +78,9 @@ def artefact_key(model: str, version: int) -> str:
     return f"{model}/{version}/model.tar.gz"
 
 
-def report_key(model: str, version: int, file: str) -> str:
-    """A file of the evaluation report of a version."""
-    return f"{model}/{version}/report/{file}"
+def report_key(model: str, version: int, job: str, file: str) -> str:
+    """A file of the report that an evaluation job wrote about a version."""
+    return f"{model}/{version}/report/{job}/{file}"
 
 
 # -- DynamoDB: registry table ----------------------------------------------------------------------------------------

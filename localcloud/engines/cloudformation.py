@@ -13,7 +13,7 @@ from moto.s3.models import FakeBucket
 import localcloud.resources
 from localcloud.engine import Engine, Host
 from localcloud.patch import change_classes
-from localcloud.resources.bucket import complete
+from localcloud.resources.bucket import complete, judge_without_tls
 
 
 def engine() -> Engine:
@@ -37,6 +37,7 @@ class CloudFormationEngine:
         self._undo = change_classes(
             [
                 (FakeBucket, "create_from_cloudformation_json", classmethod(whole)),
+                (FakeBucket, "get_permission", judge_without_tls(FakeBucket.get_permission)),
                 (ResourceMap, "__getitem__", _dependencies_first(ResourceMap.__getitem__)),
             ]
         )

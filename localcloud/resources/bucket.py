@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,32 @@ def complete(create: Create) -> Create:
         return bucket
 
     return create_whole
+
+
+def judge_without_tls(get_permission: Callable[[FakeBucket, str, str], Any]) -> Callable[[FakeBucket, str, str], Any]:
+    """Count the loopback as a secure transport: a policy that refuses plain HTTP does not refuse here.
+
+    moto looks at no condition of a bucket policy, so a rule for insecure requests alone would refuse every one.
+    """
+
+    def permission(self: FakeBucket, action: str, resource: str) -> Any:
+        kept = self.policy
+        if kept is None:
+            return get_permission(self, action, resource)
+        policy = json.loads(kept)
+        policy["Statement"] = [rule for rule in policy["Statement"] if not _is_for_plain_http(rule)]
+        try:
+            self.policy = json.dumps(policy).encode() if policy["Statement"] else None
+            return get_permission(self, action, resource)
+        finally:
+            self.policy = kept
+
+    return permission
+
+
+def _is_for_plain_http(rule: dict[str, Any]) -> bool:
+    value = rule.get("Condition", {}).get("Bool", {}).get("aws:SecureTransport")
+    return str(value).lower() == "false"
 
 
 def put_properties(name: str, properties: dict[str, Any], account_id: str, region_name: str) -> None:

@@ -93,7 +93,7 @@ class Claims:
         return self._repeat(lambda: self._take(request), holder)
 
     def finish(self, pipeline: str, dataset_version: str, identity_digest: str, *, holder: str, outcome: str) -> Claim:
-        """Close the holder's claim; closing it once more keeps the newer outcome.
+        """Close the holder's claim; closing it once more keeps the newer outcome, but a result never becomes a failure.
 
         A holder whose claim has passed to another changes nothing; that is logged as fenced.
         """
@@ -120,7 +120,8 @@ class Claims:
             _log.warning("fenced: run %s cannot close %s as %s: %s", holder, key, outcome, reason)
             return _claim(current, granted=False, reason=reason)
         state = ClaimState.FAILED if outcome == FAILED else ClaimState.COMPLETED
-        if (current["state"], current["outcome"]) == (state, outcome):
+        settled = state is ClaimState.FAILED and current["state"] == ClaimState.COMPLETED
+        if settled or (current["state"], current["outcome"]) == (state, outcome):
             return _claim(current, granted=True, reason=outcome)
         closed = {**current, "state": state, "outcome": outcome, "finished_at": isoformat(self._clock.now())}
         self._table.write(replace(current, closed), writer=self._new_token(), action=f"close the claim of run {holder}")

@@ -202,15 +202,20 @@ def record_evaluation(workshop: Workshop, version: int, evaluate_job: str) -> Mo
             raise ArtefactError(f"the report of job {evaluate_job} cannot be opened: {error}") from error
         bucket = Bucket(workshop.aws, workshop.deployment.models_bucket)
         for file, content_type in _REPORT_TYPES.items():
-            bucket.put_once(report_key(model, version, file), (unpacked / file).read_bytes(), content_type=content_type)
+            bucket.put_once(
+                report_key(model, version, evaluate_job, file),
+                (unpacked / file).read_bytes(),
+                content_type=content_type,
+            )
         report = json.loads((unpacked / REPORT_JSON).read_text("utf-8"))
+    page_key = report_key(model, version, evaluate_job, REPORT_HTML)
     evaluation = {
         "job": evaluate_job,
         "test_split": report["test_split"],
         "challenger": _headline(report["challenger"]),
         "champion": _headline(report["champion"]) if report.get("champion") else None,
         "champion_version": _champion_version(workshop, version) if report.get("champion") else None,
-        "report_uri": f"s3://{workshop.deployment.models_bucket}/{report_key(model, version, REPORT_HTML)}",
+        "report_uri": f"s3://{workshop.deployment.models_bucket}/{page_key}",
         "report_digest": digest_of(report),
     }
     return workshop.registry.record_evaluation(model, version, evaluation)
@@ -233,7 +238,9 @@ def decide(workshop: Workshop, version: int, actor: str) -> tuple[ModelVersion, 
 def assess(workshop: Workshop, version: int) -> Verdict:
     """Read the kept report of a version and judge it; decides nothing."""
     bucket = Bucket(workshop.aws, workshop.deployment.models_bucket)
-    raw = bucket.read(report_key(workshop.pipeline.model_name, version, REPORT_JSON))
+    model = workshop.pipeline.model_name
+    job = workshop.registry.get(model, version).evaluation["job"]
+    raw = bucket.read(report_key(model, version, job, REPORT_JSON))
     return judge(read_report(json.loads(raw)), workshop.pipeline.gates)
 
 

@@ -155,7 +155,8 @@ class Releases:
     def examples(self, plan: Plan) -> list[Example]:
         """Read the test images that every target must answer as the model did."""
         candidate = plan.candidate
-        key = report_key(candidate.model, candidate.version, SMOKE_FILE)
+        evaluation = self.registry.get(candidate.model, candidate.version).evaluation
+        key = report_key(candidate.model, candidate.version, evaluation["job"], SMOKE_FILE)
         raw = json.loads(Bucket(self._aws, self._deployment.models_bucket).read(key))["examples"]
         chosen = raw[: plan.smoke_images]
         if not chosen:

@@ -12,7 +12,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = ("boto3", "botocore", "numpy", "pandas", "mxnet", "sagemaker", "moto", "sklearn")
-ORDER = ["freeze", "check", "prepare", "train", "register", "evaluate", "decide", "approve", "release", "promote"]
+ORDER = [
+    "freeze",
+    "check",
+    "prepare",
+    "train",
+    "register",
+    "evaluate",
+    "decide",
+    "approve",
+    "release",
+    "promote",
+    "settle",
+]
 READ_DAGS = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag

@@ -177,7 +177,7 @@ def test_a_class_with_too_few_images_stops_before_anything_is_spent(loop):
 
 
 def test_the_history_is_whole_and_the_doctor_finds_nothing(loop):
-    assert loop.workshop.registry.verify_history(PIPELINE) is not False
+    assert loop.workshop.registry.verify_history(PIPELINE).intact
     findings = [check(loop.session) for check in CHECKS.values()]
     assert [finding for finding in findings if not finding.good] == []
 
