@@ -41,10 +41,13 @@ class DataPlane:
     ----------
     addresses
         Where listeners listen; the first has to work, the others are used when the machine has them.
+    idle_seconds
+        How long a target may say nothing before the client gets a 504.
     """
 
-    def __init__(self, addresses: Sequence[str] = ("127.0.0.1", "::1")) -> None:
+    def __init__(self, addresses: Sequence[str] = ("127.0.0.1", "::1"), *, idle_seconds: float = _IDLE_SECONDS) -> None:
         self._addresses = tuple(addresses)
+        self._idle_seconds = idle_seconds
         self._pools: dict[str, TargetPool] = {}
         self._listeners: dict[str, tuple[Listener, web.Server, list[asyncio.Server]]] = {}
         self._watches: set[asyncio.Task[None]] = set()
@@ -163,7 +166,7 @@ class DataPlane:
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_IDLE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=self._idle_seconds),
             max_line_size=_LINE_BYTES,
             max_field_size=_LINE_BYTES,
         )

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend
 
+from localcloud.engines.ecs_deployment import RolloutState
+from localcloud.engines.ecs_history import find_deployment
 from localcloud.engines.ecs_loop import ServiceLoop
 from localcloud.engines.ecs_request import (
     check_balancers,
@@ -20,6 +22,7 @@ from localcloud.engines.ecs_request import (
     check_network,
     token_conflict,
 )
+from localcloud.engines.ecs_rollout import fail_deployment, roll_back
 from localcloud.engines.ecs_runner import TaskRunner
 from localcloud.engines.ecs_service import LocalService
 from localcloud.engines.ecs_task import LocalTask, StopCode, TaskRequest, TaskStatus
@@ -87,15 +90,30 @@ class Backend(EC2ContainerServiceBackend):  # type: ignore[misc]
             check_deployment(request)
             definition = self._definition(service, request.get("taskDefinition"))
             changed = [key for key in _NEW_DEPLOYMENT if request.get(key) not in (None, _current(service, key))]
-            balancers = request.get("loadBalancers", service.load_balancers)
-            check_network(definition, request.get("networkConfiguration") or service.network_configuration)
-            check_balancers(self.account_id, self.region_name, definition, balancers)
+            is_new = bool(changed or request.get("forceNewDeployment") or definition.arn != service.task_definition)
+            if is_new:
+                balancers = request.get("loadBalancers", service.load_balancers)
+                check_network(definition, request.get("networkConfiguration") or service.network_configuration)
+                check_balancers(self.account_id, self.region_name, definition, balancers)
             self._apply(service, request)
-            if changed or request.get("forceNewDeployment") or definition.arn != service.task_definition:
+            if is_new:
                 service.deploy(definition)
             service.steady = False
         self.loop.wake()
         return service
+
+    def stop_deployment(self, arn: str, kind: str) -> None:
+        """Carry out StopServiceDeployment: the deployment under way fails, and ROLLBACK brings the last one back."""
+        with _lock:
+            service, deployment = find_deployment(self.services, arn)
+            if deployment is not service.primary or deployment.rollout_state is not RolloutState.IN_PROGRESS:
+                raise ECSException("ConflictException", "The service deployment is not in progress.")
+            if kind == "ROLLBACK" and service.last_completed is None:
+                raise InvalidParameterException("There is no completed deployment to roll back to.")
+            fail_deployment(service, "Service deployment stopped by the user.", time.monotonic())
+            if kind == "ROLLBACK":
+                roll_back(service, "Service deployment rolled back by the user")
+        self.loop.wake()
 
     def delete_service(self, cluster_name: str, service_name: str, force: bool) -> LocalService:
         """Stop a service; it is INACTIVE when its last task has ended."""

@@ -32,8 +32,8 @@ class CircuitBreaker:
     enabled: bool = False
     rollback: bool = False
     reset_on_healthy: bool = True
-    threshold_type: str = ""
-    threshold_value: int = 0
+    threshold_type: str = "BOUNDED_PERCENT"
+    threshold_value: int = 50
 
     @classmethod
     def read(cls, configuration: Mapping[str, Any]) -> CircuitBreaker:
@@ -44,16 +44,18 @@ class CircuitBreaker:
             enabled=_truth(shape.get("enable", False)),
             rollback=_truth(shape.get("rollback", False)),
             reset_on_healthy=_truth(shape.get("resetOnHealthyTask", True)),
-            threshold_type=threshold.get("type", ""),
-            threshold_value=int(threshold.get("value", 0)),
+            threshold_type=threshold.get("type", "BOUNDED_PERCENT"),
+            threshold_value=int(threshold.get("value", 50)),
         )
 
     def threshold(self, desired: int) -> int:
         """Return the number of failed tasks that fails a deployment: by default half the tasks, 3 to 200."""
         if self.threshold_type == "COUNT":
             return self.threshold_value
-        percent = self.threshold_value if self.threshold_type == "PERCENT" else 50
-        return min(_MOST_FAILURES, max(_FEWEST_FAILURES, math.ceil(desired * percent / 100)))
+        share = math.ceil(desired * self.threshold_value / 100)
+        if self.threshold_type == "UNBOUNDED_PERCENT":
+            return max(1, share)
+        return min(_MOST_FAILURES, max(_FEWEST_FAILURES, share))
 
 
 @dataclass(eq=False)
@@ -69,12 +71,13 @@ class Deployment:
     crashes: int = 0
     held_until_seconds: float = 0.0
     ended_at_seconds: float | None = None
+    noted: set[str] = field(default_factory=set)
     tasks: list[LocalTask] = field(default_factory=list)
     id: str = field(default_factory=lambda: f"ecs-svc/{_identifiers.randrange(10**18, 10**19)}")
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     finished_at: datetime | None = None
-    rollback_of: str | None = None
+    rolled_back_to: Deployment | None = None
 
     def __post_init__(self) -> None:
         self.reason = self.reason or f"ECS deployment {self.id} in progress."

@@ -24,6 +24,11 @@ class Limits:
         return math.ceil(self.desired * self.minimum_percent / 100)
 
     @property
+    def leaves_no_room(self) -> bool:
+        """Whether a full service can neither start nor stop a task: then no update gets anywhere."""
+        return 0 < self.most == self.desired == self.fewest
+
+    @property
     def most(self) -> int:
         """Tasks that may be there."""
         return math.floor(self.desired * self.maximum_percent / 100)

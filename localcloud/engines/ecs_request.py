@@ -31,6 +31,8 @@ def check_deployment(request: Mapping[str, Any]) -> None:
     """Refuse deployments that would be run as something else than what was asked for."""
     controller = (request.get("deploymentController") or {}).get("type", "ECS")
     configuration = request.get("deploymentConfiguration") or {}
+    if request.get("schedulingStrategy", "REPLICA") != "REPLICA":
+        raise InvalidParameterException("localcloud runs services of the REPLICA scheduling strategy only")
     if controller != "ECS" or configuration.get("strategy", "ROLLING") != "ROLLING":
         raise InvalidParameterException(_CONTROLLER_HINT)
     low, high = configuration.get("minimumHealthyPercent"), configuration.get("maximumPercent")

@@ -6,8 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.ecs.exceptions import ECSException
 from moto.ecs.responses import DESCRIBE_TASKS_TAGS, EC2ContainerServiceResponse
 
+from localcloud.engines.ecs_deployment import Deployment
+from localcloud.engines.ecs_history import describe_deployment, describe_revision, find_deployment, list_deployments
+from localcloud.engines.ecs_service import LocalService
 from localcloud.patch import change_classes
 
 _TASKS_PER_PAGE = 100
@@ -21,6 +25,10 @@ def replace_answers() -> Callable[[], None]:
         "run_task": _run_task,
         "describe_tasks": _describe_tasks,
         "list_tasks": _list_tasks,
+        "list_service_deployments": _list_service_deployments,
+        "describe_service_deployments": _describe_service_deployments,
+        "describe_service_revisions": _describe_service_revisions,
+        "stop_service_deployment": _stop_service_deployment,
     }
     return change_classes((EC2ContainerServiceResponse, name, call) for name, call in calls.items())
 
@@ -71,6 +79,36 @@ def _list_tasks(self: Any) -> Any:
     end = start + min(_TASKS_PER_PAGE, int(self._get_param("maxResults") or _TASKS_PER_PAGE))
     page: dict[str, Any] = {"taskArns": [task.task_arn for task in tasks[start:end]]}
     return ActionResult(page | ({"nextToken": str(end)} if end < len(tasks) else {}))
+
+
+def _list_service_deployments(self: Any) -> Any:
+    request = plain(self._get_params())
+    service = self.ecs_backend._get_service(request.get("cluster") or "default", request["service"])
+    return ActionResult({"serviceDeployments": list_deployments(service, request)})
+
+
+def _describe_service_deployments(self: Any) -> Any:
+    return ActionResult(_describe_each(self, "serviceDeployment", describe_deployment))
+
+
+def _describe_service_revisions(self: Any) -> Any:
+    return ActionResult(_describe_each(self, "serviceRevision", describe_revision))
+
+
+def _describe_each(self: Any, kind: str, describe: Callable[[LocalService, Deployment], dict[str, Any]]) -> Any:
+    found, failures = [], []
+    for arn in self._get_param(f"{kind}Arns", []):
+        try:
+            found.append(describe(*find_deployment(self.ecs_backend.services, arn)))
+        except ECSException:
+            failures.append({"arn": arn, "reason": "MISSING"})
+    return {f"{kind}s": found, "failures": failures}
+
+
+def _stop_service_deployment(self: Any) -> Any:
+    arn = self._get_param("serviceDeploymentArn")
+    self.ecs_backend.stop_deployment(arn, self._get_param("stopType", "ROLLBACK"))
+    return ActionResult({"serviceDeploymentArn": arn})
 
 
 def _task_arn(backend: Any, name: str) -> str:

@@ -15,6 +15,14 @@ from localcloud.loadbalancer_target import TargetHealth, TargetState
 _SETTLED_SECONDS = 10.0  # a task that has been healthy for so long does not count as crashing any more
 _UNCHECKED_SECONDS = 2.0  # nobody asks a task without health checks: it counts when it has stayed alive
 _FAILED_SHOWN_SECONDS = 5.0  # so long at least DescribeServices shows what has failed
+_UNSTEADY = (
+    "is unable to consistently start tasks successfully. For more information, see the Troubleshooting section of the "
+    "Amazon ECS Developer Guide."
+)
+_NO_ROOM = (
+    "was unable to stop or start tasks during a deployment because of the service deployment configuration. Update "
+    "the minimumHealthyPercent or maximumPercent value and try again."
+)
 
 
 class Hands(Protocol):
@@ -78,10 +86,7 @@ class ServiceScheduler:
                 task.failure_counted = True
                 deployment.note_crash(now_seconds)
                 if deployment.crashes > 2:
-                    service.note(
-                        "is unable to consistently start tasks successfully. For more information, see the "
-                        "Troubleshooting section of the Amazon ECS Developer Guide."
-                    )
+                    service.note_once(deployment, _UNSTEADY)
         deployment.tasks = [task for task in deployment.tasks if task.last_status != TaskStatus.STOPPED]
 
     def _note_healthy(self, service: LocalService, deployment: Deployment, task: LocalTask) -> None:
@@ -127,6 +132,8 @@ class ServiceScheduler:
             and primary.rollout_state is not RolloutState.FAILED
             and now_seconds >= primary.held_until_seconds
         )
+        if census.old and service.limits.leaves_no_room:
+            service.note_once(primary, _NO_ROOM)
         step = plan_step(service.limits, census, may_start=may_start)
         failed = primary.rollout_state is RolloutState.FAILED
         self._stop(service, new, step.stop_new)
@@ -206,7 +213,7 @@ def roll_back(service: LocalService, cause: str) -> None:
         target = service.deploy(last.definition)
     target.failed_tasks = target.crashes = 0
     target.held_until_seconds = 0.0
-    target.rollback_of = failed.id
+    failed.rolled_back_to = target
     target.move(RolloutState.IN_PROGRESS, f"{cause}: rolling back to deploymentId {target.id}.")
     service.note(f"rolling back to deployment {target.id}.")
 

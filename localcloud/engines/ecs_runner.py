@@ -12,6 +12,7 @@ from moto.elbv2.exceptions import ELBClientError
 from moto.elbv2.models import elbv2_backends
 
 from localcloud.engine import Host
+from localcloud.engines import elbv2_backend
 from localcloud.engines.ecs_check import watch_container
 from localcloud.engines.ecs_launch import Launcher, LaunchError
 from localcloud.engines.ecs_task import ADDRESS, LocalTask, StopCode, TaskContainer, TaskStatus, TaskTarget
@@ -83,8 +84,8 @@ class TaskRunner:
 
     def target_health(self, task: LocalTask, target: TaskTarget) -> TargetHealth | None:
         """Say how a task fares in a target group; None when the group or the place in it is gone."""
-        found: TargetHealth | None = _elbv2(task).target_health(target.group_arn, ADDRESS, target.port)
-        return found
+        backend = _elbv2(task)
+        return backend.target_health(target.group_arn, ADDRESS, target.port) if backend is not None else None
 
     def close(self) -> None:
         """Start and restart nothing any more; the processes are the supervisor's to end."""
@@ -93,12 +94,13 @@ class TaskRunner:
             ended.set()
 
     def _join_groups(self, task: LocalTask) -> None:
-        for balancer in task.request.load_balancers:
+        backend = _elbv2(task)
+        for balancer in task.request.load_balancers if backend is not None else ():
             container = next(each for each in task.containers if each.name == balancer["containerName"])
             bindings = {each["containerPort"]: each["hostPort"] for each in container.network_bindings}
             target = TaskTarget(balancer["targetGroupArn"], bindings[int(balancer["containerPort"])])
             task.targets.append(target)
-            _elbv2(task).register_targets(target.group_arn, [{"Id": ADDRESS, "Port": target.port}])
+            backend.register_targets(target.group_arn, [{"Id": ADDRESS, "Port": target.port}])
 
     def _watch(self, task: LocalTask, container: TaskContainer) -> None:
         if container.plan is None:
@@ -146,6 +148,8 @@ class TaskRunner:
 
     def _leave_groups(self, task: LocalTask, *, wait: bool) -> None:
         backend = _elbv2(task)
+        if backend is None:
+            return
         left = [(target, backend.drain_target(target.group_arn, ADDRESS, target.port)) for target in task.targets]
         for target, gone in left:
             group = backend.target_groups.get(target.group_arn)
@@ -155,4 +159,6 @@ class TaskRunner:
 
 
 def _elbv2(task: LocalTask) -> Any:
-    return elbv2_backends[task.request.account][task.region_name]
+    # None while localcloud ends: then the load balancers may be gone before the tasks are.
+    backend = elbv2_backends[task.request.account][task.region_name]
+    return backend if isinstance(backend, elbv2_backend.Backend) else None

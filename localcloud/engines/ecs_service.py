@@ -88,6 +88,12 @@ class LocalService(Service):  # type: ignore[misc]
         event = {"id": str(uuid.uuid4()), "createdAt": datetime.now(UTC), "message": f"(service {self.name}) {message}"}
         self.events = [event, *self.events[: _EVENTS_KEPT - 1]]
 
+    def note_once(self, deployment: Deployment, message: str) -> None:
+        """Add an event unless this deployment has had it."""
+        if message not in deployment.noted:
+            deployment.noted.add(message)
+            self.note(message)
+
     @property
     def primary(self) -> Deployment:
         """The deployment that the service is to end up with."""

@@ -57,7 +57,11 @@ def test_a_condition_holds_as_elbv2_says(condition: dict, expected: bool):
 def test_the_first_rule_whose_conditions_all_hold_wins():
     canary = {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "X-Canary", "Values": ["yes"]}}
     post = {"Field": "http-request-method", "HttpRequestMethodConfig": {"Values": ["POST"]}}
-    rules = (read_rule([canary, post], [fixed("201")]), read_rule([canary], [fixed("202")]), read_rule([], [fixed("203")]))
+    rules = (
+        read_rule([canary, post], [fixed("201")]),
+        read_rule([canary], [fixed("202")]),
+        read_rule([], [fixed("203")]),
+    )
     assert choose_action(rules, REQUEST) == FixedResponse(202, "text/plain", "hello")
     assert choose_action(rules, replace(REQUEST, headers=CIMultiDict())) == FixedResponse(203, "text/plain", "hello")
 
