@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from localcloud.lock import service_lock
+from localcloud.refusal import Refusal, refuse
 from localcloud.request import Call, read_call
 
 HEALTH_PATH = "/_localcloud/health"
@@ -33,7 +34,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 class Check(Protocol):
     """Looks at a call before moto does; returns the status and the body of a refusal, or None."""
 
-    def __call__(self, call: Call) -> tuple[str, dict[str, str], bytes] | None:
+    def __call__(self, call: Call) -> Refusal | None:
         """Return status line, headers and body of the refusal, or None to let the call pass."""
 
 
@@ -87,8 +88,8 @@ class Application:
                 return [b"".join(self._moto(environ, start_response))]
         except Exception:  # noqa: BLE001 - the edge of a request: the server must survive it
             _log.exception("%s %s %s failed", call.service, call.method, call.target or call.path)
-            message = b'{"__type": "InternalFailure", "message": "localcloud failed; its log says why"}'
-            return _answer(start_response, "500 Internal Server Error", {}, message)
+            failure = "localcloud failed; its log says why"
+            return _answer(start_response, *refuse(call, "500 Internal Server Error", "InternalFailure", failure))
 
 
 def _lock_of(call: Call) -> contextlib.AbstractContextManager[Any]:

@@ -15,6 +15,7 @@ from localcloud.application import Application
 from localcloud.engine import Engine, Host
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
+from localcloud.validation import Validator
 from ratchet import __version__
 
 DEFAULT_PORT = 4566
@@ -143,7 +144,7 @@ class LocalCloud:
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
         moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
-        return Application(moto, checks=[], health=self.health, loopback_only=loopback_only)
+        return Application(moto, checks=[Validator()], health=self.health, loopback_only=loopback_only)
 
 
 def _listen(host: str, port: int) -> socket.socket:
