@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import sys
+from dataclasses import dataclass
 from typing import Callable, Dict, Optional
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,6 +15,14 @@ from inference.reply import reply_error
 from inference.store import Identity
 
 
+@dataclass
+class Gate:
+    """Counts the requests in flight of the paths that share it."""
+
+    capacity: int
+    inside: int = 0
+
+
 class Admission:
     """An ASGI application around another one.
 
@@ -20,16 +30,15 @@ class Admission:
     ----------
     app
         What answers the requests that are let in.
-    capacity
-        Requests in flight per path; paths that are not named are always let in.
+    gates
+        The gate that a path goes through; paths that are not named are always let in.
     identify
         The model that answers carry.
     """
 
-    def __init__(self, app: ASGIApp, capacity: Dict[str, int], identify: Callable[[], Optional[Identity]]) -> None:
+    def __init__(self, app: ASGIApp, gates: Dict[str, Gate], identify: Callable[[], Optional[Identity]]) -> None:
         self._app = app
-        self._capacity = capacity
-        self._in_flight = dict.fromkeys(capacity, 0)
+        self._gates = gates
         self._identify = identify
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,29 +46,29 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        refusal = self._refuse(path, declared_bytes(scope))
+        gate = self._gates.get(scope["path"], Gate(sys.maxsize))
+        refusal = refuse(gate, declared_bytes(scope))
         if refusal is not None:
             # Who is told to come back keeps the connection: small bodies cost less than new connections.
             response = reply_error(refusal, self._identify(), close=refusal.status != 503)
             await response(scope, receive, send)
-        elif path in self._capacity:
-            self._in_flight[path] += 1
-            try:
-                await self._app(scope, receive, send)
-            finally:
-                self._in_flight[path] -= 1
-        else:
+            return
+        gate.inside += 1
+        try:
             await self._app(scope, receive, send)
+        finally:
+            gate.inside -= 1
 
-    def _refuse(self, path: str, body_bytes: int) -> Optional[ServingError]:
-        if body_bytes > MAX_BODY_BYTES:
-            return body_too_large()
-        if self._in_flight.get(path, -1) >= self._capacity.get(path, 0):
-            # Spread out, lest all come back in the same second.
-            seconds = random.randint(1, 3)  # noqa: S311  # no secret
-            return ServingError(503, "overloaded", "Too many requests at once.", retry_after_seconds=seconds)
-        return None
+
+def refuse(gate: Gate, body_bytes: int) -> Optional[ServingError]:
+    """Why a request with a body of `body_bytes` is not let in; None when it is."""
+    if body_bytes > MAX_BODY_BYTES:
+        return body_too_large()
+    if gate.inside >= gate.capacity:
+        # Spread out, lest all come back in the same second.
+        seconds = random.randint(1, 3)  # noqa: S311  # no secret
+        return ServingError(503, "overloaded", "Too many requests at once.", retry_after_seconds=seconds)
+    return None
 
 
 def declared_bytes(scope: Scope) -> int:

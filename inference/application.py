@@ -14,8 +14,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from inference import answer
-from inference.admission import Admission, body_too_large
-from inference.failure import ServingError
+from inference.admission import Admission, Gate, body_too_large
+from inference.failure import ServingError, internal_error
 from inference.fetch import Fetcher
 from inference.limit import MAX_BODY_BYTES, Limits
 from inference.media import is_image_type
@@ -47,10 +47,16 @@ class Application:
             Route("/invocations", self.predict_body, methods=["POST"]),
             Route("/metrics", self.metrics, methods=["GET"]),
         ]
-        handlers: Dict[Any, Any] = {HTTPException: self._refuse_route, ServingError: self._refuse}
-        app: ASGIApp = Starlette(routes=routes, exception_handlers=handlers)
-        capacity = {"/predict": self._limits.in_flight, "/invocations": self._limits.in_flight}
-        app = Admission(app, {**capacity, "/image": self._limits.fetches_in_flight}, self._identify)
+        handlers: Dict[Any, Any] = {
+            HTTPException: self._refuse_route,
+            ServingError: self._refuse,
+            Exception: self._refuse_bug,
+        }
+        starlette = Starlette(routes=routes, exception_handlers=handlers)
+        starlette.router.redirect_slashes = False
+        app: ASGIApp = starlette
+        by_bytes, by_url = Gate(self._limits.in_flight), Gate(self._limits.fetches_in_flight)
+        app = Admission(app, {"/predict": by_bytes, "/invocations": by_bytes, "/image": by_url}, self._identify)
         return Observed(app, self._metrics, routes=[route.path for route in routes], identify=self._identify)
 
     async def health(self, request: Request) -> Response:
@@ -101,6 +107,9 @@ class Application:
         response = reply_error(refusal, self._service.identity)
         response.headers.update(error.headers or {})
         return response
+
+    async def _refuse_bug(self, request: Request, error: Exception) -> Response:
+        return reply_error(internal_error(), self._service.identity)
 
 
 async def read_body(request: Request) -> bytes:

@@ -28,6 +28,11 @@ class ServingError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+def internal_error() -> ServingError:
+    """The answer to a request that met a defect of this code."""
+    return ServingError(500, "internal", "Something went wrong here; the log has it under the request's id.")
+
+
 class ModelError(Exception):
     """The released model cannot be served; the message says which check failed."""
 

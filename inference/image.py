@@ -64,6 +64,11 @@ def decode(data: bytes, signature: Signature) -> np.ndarray:
     return normalise(pixels, signature)
 
 
+def load_decoders() -> None:
+    """Import Pillow's plug-ins now, which the first image would wait for."""
+    Image.init()
+
+
 def open_resized(data: bytes, channels: int, height: int, width: int) -> Image.Image:
     """Decode to grey or RGB and resize to `height` x `width`, in the order that training uses."""
     with warnings.catch_warnings():
@@ -111,5 +116,4 @@ def _resize(image: Image.Image, channels: int, height: int, width: int) -> Image
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     # convert("L") alone would clip every value above 255 to white.
-    samples = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-    return Image.fromarray((samples >> 8).astype(np.uint8))
+    return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")

@@ -35,7 +35,9 @@ def start_journal(stream: Optional[TextIO] = None) -> None:
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING)
+    for name in (LOGGER.name, "uvicorn"):
+        logging.getLogger(name).setLevel(logging.INFO)
 
 
 def record_event(event: str, identity: Optional[Identity], *, level: int = logging.INFO, **fields: Any) -> None:

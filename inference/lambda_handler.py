@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from inference import answer, store
 from inference.address import allowed_hosts
 from inference.event import HttpEvent, Question, is_http, read_direct, read_http, read_question
-from inference.failure import ModelError, ServingError, StoreError
+from inference.failure import ModelError, ServingError, StoreError, internal_error
 from inference.fetch import Fetcher
 from inference.journal import LOGGER, record_event, start_journal
 from inference.predictor import Predictor
@@ -80,8 +80,7 @@ class Environment:
             return error.status, answer.describe_error(error, self.identity), answer.error_headers(error)
         except Exception:  # noqa: BLE001  # the edge of the process: the caller gets an answer, the log the reason
             LOGGER.exception("request_failed")
-            failure = ServingError(500, "internal", "Something went wrong here; the log has it.")
-            return 500, answer.describe_error(failure, self.identity), {}
+            return 500, answer.describe_error(internal_error(), self.identity), {}
         return status, body, {}
 
     def _route(self, http: HttpEvent) -> Tuple[int, Dict[str, Any]]:

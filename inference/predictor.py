@@ -50,6 +50,7 @@ class Predictor:
 
     def warm_up(self) -> None:
         """Run the network on zeros: the first call allocates, and shows a model that answers nonsense."""
+        image.load_decoders()
         signature = self._signature
         scores = self._engine.forward(
             np.zeros((1, signature.channels, signature.height, signature.width), dtype=np.float32)

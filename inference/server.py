@@ -15,6 +15,7 @@ from inference.application import Application
 from inference.fetch import Fetcher
 from inference.journal import record_event, start_journal
 from inference.limit import Limits
+from inference.patience import impatient_protocol
 from inference.service import Service, State
 from inference.threads import set_threads
 from ratchet import contract
@@ -58,6 +59,7 @@ def _configure(application: Application, limits: Limits, port: int) -> uvicorn.C
         application.build(),
         host="0.0.0.0",  # noqa: S104  # a container listens to its load balancer
         port=port,
+        http=impatient_protocol(limits.headers_seconds),
         ws="none",
         lifespan="off",
         log_config=None,

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference import answer
-from inference.failure import ServingError
+from inference.failure import internal_error
 from inference.journal import LOGGER, record_event
 from inference.predictor import Prediction
 from inference.reply import reply_error
@@ -118,8 +118,7 @@ class _Exchange:
     async def fail(self, scope: Scope, receive: Receive) -> None:
         """Answer 500 where nothing has been answered yet."""
         if self.status == 0:
-            error = ServingError(500, "internal", "Something went wrong here; the log has it under the request's id.")
-            await reply_error(error, self._identity)(scope, receive, self.send)
+            await reply_error(internal_error(), self._identity)(scope, receive, self.send)
 
     def log(self, route: str, method: str, seconds: float) -> None:
         fields: Any = {"route": route, "method": method, "status": self.status, "request_id": self._request_id}
