@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.loadbalancer_target import HealthCheck, TargetHealth, TargetPool, TargetState
+from localcloud.loadbalancer_target import HealthCheck, Target, TargetHealth, TargetPool, TargetState
 
 SICK = TargetHealth(TargetState.UNHEALTHY, "Target.Timeout", "Request timed out")
 CHECK = HealthCheck(interval_seconds=0.0, healthy_threshold=1, unhealthy_threshold=1)
@@ -53,6 +53,16 @@ def test_status_codes_are_matched_as_the_matcher_says():
 MOVES = st.lists(st.tuples(st.sampled_from(["add", "well", "sick", "drain", "acquire", "release"]), st.integers(1, 4)))
 
 
+def acquire_rightly(pool: TargetPool) -> list[Target]:
+    states = {each.health.state for each in pool.targets()}
+    chosen = pool.acquire()
+    if chosen is None:
+        assert not states & {TargetState.HEALTHY, TargetState.UNHEALTHY}
+        return []
+    assert chosen.health.state is (TargetState.HEALTHY if TargetState.HEALTHY in states else TargetState.UNHEALTHY)
+    return [chosen]
+
+
 @given(MOVES)
 def test_requests_go_to_healthy_targets_first_and_drains_end_with_the_last_request(moves):
     pool = TargetPool(CHECK)
@@ -66,14 +76,7 @@ def test_requests_go_to_healthy_targets_first_and_drains_end_with_the_last_reque
         elif move == "drain":
             pool.drain("127.0.0.1", port)
         elif move == "acquire":
-            states = {each.health.state for each in pool.targets()}
-            chosen = pool.acquire()
-            if chosen is None:
-                assert not states & {TargetState.HEALTHY, TargetState.UNHEALTHY}
-                continue
-            best = TargetState.HEALTHY if TargetState.HEALTHY in states else TargetState.UNHEALTHY
-            assert chosen.health.state is best
-            taken.append(chosen)
+            taken += acquire_rightly(pool)
         elif move == "release" and taken:
             pool.release(taken.pop())
     for target in pool.targets():
