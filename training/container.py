@@ -1,15 +1,23 @@
-"""What script mode tells a program: its channels, where its results go, and how many processors it may use."""
+"""What script mode tells a program: its channels, where its results go, and how it says why it failed."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Callable, Mapping, Optional
+from typing import Callable, Mapping, NoReturn, Optional
+
+_BASE = "/opt/ml"
+_TERMINATED = 143  # 128 + SIGTERM, what a shell gives a process that the signal ended
 
 
 class DataProblem(Exception):
     """The data or the request cannot be worked with; the message says why and what to do."""
+
+
+class Interrupted(Exception):
+    """SIGTERM came and what was done is saved; the message says where a repeat goes on."""
 
 
 class Container:
@@ -39,18 +47,55 @@ class Container:
     @property
     def model_folder(self) -> Path:
         """What lies here when the program ends becomes `model.tar.gz`."""
-        return Path(self._environment.get("SM_MODEL_DIR", "/opt/ml/model"))
+        return Path(self._environment.get("SM_MODEL_DIR") or self._base / "model")
 
     @property
     def checkpoint_folder(self) -> Path:
-        """What lies here survives an interruption."""
-        base = self._environment.get("SAGEMAKER_BASE_DIR", "/opt/ml")
-        return Path(base) / "checkpoints"
+        """What lies here survives an interruption: CheckpointConfig's default LocalPath."""
+        return self._base / "checkpoints"
+
+    @property
+    def failure_file(self) -> Path:
+        """Where SageMaker looks for a job's FailureReason."""
+        return Path(self._environment.get("SM_OUTPUT_DIR") or self._base / "output") / "failure"
+
+    @property
+    def scratch_parent(self) -> Optional[Path]:
+        """Where large temporary files fit: the job's own volume; None for the system's default."""
+        folder = self.model_folder.parent
+        return folder if os.access(str(folder), os.W_OK) else None
 
     @property
     def gpus(self) -> int:
         """How many GPUs the job may use."""
-        return int(self._environment.get("SM_NUM_GPUS", "0") or 0)
+        return int(self._environment.get("SM_NUM_GPUS") or 0)
+
+    @property
+    def _base(self) -> Path:
+        return Path(self._environment.get("SAGEMAKER_BASE_DIR") or _BASE)
+
+
+class Arguments(argparse.ArgumentParser):
+    """Hyperparameters as options; a wrong one is a problem with one sentence, not a page of usage."""
+
+    def __init__(self, description: Optional[str]) -> None:
+        super().__init__(description=description, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse what was given."""
+        raise DataProblem("a hyperparameter is wrong: %s. Correct it in the pipeline's file" % message)
+
+
+def at_least(least: float, kind: Callable[[str], float]) -> Callable[[str], float]:
+    """A type for `add_argument`: a number of `kind` that is `least` or more."""
+
+    def read(text: str) -> float:
+        value = kind(text)
+        if not value >= least or value == float("inf"):
+            raise argparse.ArgumentTypeError("%s is not %g or more" % (text, least))
+        return value
+
+    return read
 
 
 def processors() -> int:
@@ -58,24 +103,46 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def set_threads() -> None:
-    """Fix the number of threads before MXNet is imported: left alone, it takes nearly twice as long."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(processors()))
+def set_threads(count: int = 0) -> int:
+    """Fix the number of threads before MXNet is imported: left alone, it takes nearly twice as long.
+
+    Parameters
+    ----------
+    count
+        0 for what `OMP_NUM_THREADS` says, or else every processor this process may run on.
+
+    Returns
+    -------
+    The number of threads.
+    """
+    chosen = count or int(os.environ.get("OMP_NUM_THREADS") or 0) or processors()
+    os.environ["OMP_NUM_THREADS"] = str(chosen)
+    return chosen
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a program; a problem with the data ends it with one sentence, anything else with its trace."""
+    """Run a program and leave the reason of its failure, one sentence, where SageMaker reads it."""
     try:
         main()
     except DataProblem as problem:
         sys.stderr.write("%s: %s\n" % (type(problem).__name__, problem))
         _explain_failure(str(problem))
         sys.exit(1)
+    except Interrupted as interrupted:
+        sys.stderr.write("%s\n" % interrupted)
+        _explain_failure(str(interrupted))
+        sys.exit(_TERMINATED)
+    except Exception as error:
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        _explain_failure("%s: %s (the job's log has the trace)" % (type(error).__name__, first_line))
+        raise
 
 
 def _explain_failure(sentence: str) -> None:
-    """Leave the sentence where SageMaker looks for a job's FailureReason."""
-    output = os.environ.get("SM_OUTPUT_DIR")
-    if output:
-        Path(output).mkdir(parents=True, exist_ok=True)
-        (Path(output) / "failure").write_text(sentence, "utf-8")
+    # SageMaker shows the first 1024 characters.
+    target = Container().failure_file
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(sentence[:1024], "utf-8")
+    except OSError as error:
+        sys.stderr.write("the reason could not be written to %s: %s\n" % (target, error))

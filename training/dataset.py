@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from training.container import DataProblem
 
@@ -29,72 +30,130 @@ class Entry:
         return self.key.split("/", 1)[0]
 
 
-def read_manifest(folder: Path) -> List[Entry]:
-    """Read the manifest in its channel; the entries come sorted by key."""
+@dataclass(frozen=True)
+class Frozen:
+    """A dataset version: its name, its digest, and its entries sorted by key."""
+
+    dataset: str
+    version: str
+    entries: Tuple[Entry, ...]
+
+    def count(self) -> Counter:
+        """How many objects each class has."""
+        return Counter(entry.label for entry in self.entries)
+
+
+def read_manifest(folder: Path) -> Frozen:
+    """Read the manifest in its channel.
+
+    Raises
+    ------
+    DataProblem
+        When there is not exactly one, it cannot be read, is empty, or names a key twice or one that is no
+        `<label>/<file>`.
+    """
     files = sorted(folder.glob("*.json"))
     if len(files) != 1:
-        raise DataProblem("the channel `manifest` holds %d JSON files, one is needed" % len(files))
+        raise DataProblem("the channel `manifest` holds %d JSON files: give it the one of a version" % len(files))
     try:
         raw = json.loads(files[0].read_text("utf-8"))
         entries = [Entry(str(e["key"]), int(e["size"]), str(e["checksum"])) for e in raw["objects"]]
     except (ValueError, KeyError, TypeError) as error:
-        raise DataProblem("the manifest %s cannot be read: %r" % (files[0].name, error)) from error
-    for entry in entries:
-        if "/" not in entry.key or ".." in entry.key.split("/") or entry.key.startswith("/"):
-            raise DataProblem("the manifest's key %r is not of the form <label>/<file>" % entry.key)
-    return sorted(entries, key=lambda entry: entry.key)
+        message = "the manifest %s cannot be read (%r): freeze the dataset again" % (files[0].name, error)
+        raise DataProblem(message) from error
+    _check_keys([entry.key for entry in entries])
+    entries.sort(key=lambda entry: entry.key)
+    return Frozen(str(raw.get("dataset", "")), str(raw.get("version", "")), tuple(entries))
 
 
-def read_checked(folder: Path, entry: Entry) -> Tuple[bytes, bool]:
-    """Read an entry's file; the second value says whether it is what was frozen."""
+def _check_keys(keys: Sequence[str]) -> None:
+    if not keys:
+        raise DataProblem("the dataset is empty: upload images as <label>/<file>")
+    if len(set(keys)) != len(keys):
+        raise DataProblem("the manifest names a key twice: freeze the dataset again")
+    for key in keys:
+        # A label becomes a line of synset.txt, and labels come separated by commas.
+        parts = key.split("/")
+        strange = any(part in ("", ".", "..") for part in parts) or not parts[0].isprintable() or "," in parts[0]
+        if len(parts) < 2 or strange or "\0" in key or parts[0] != parts[0].strip():
+            raise DataProblem("the key %r is not of the form <label>/<file>: move or remove the object" % key)
+
+
+def read_frozen(folder: Path, entry: Entry) -> Optional[bytes]:
+    """The bytes of an entry's file; None when it is not what was frozen."""
+    path = folder / entry.key
     try:
-        data = (folder / entry.key).read_bytes()
+        if path.stat().st_size != entry.size:
+            return None
+        data = path.read_bytes()
     except OSError:
-        return b"", False
-    return data, len(data) == entry.size and _matches(data, entry.checksum)
-
-
-def refuse_changes(changed: List[str]) -> None:
-    """Fail when objects are not what was frozen."""
-    if changed:
-        shown = ", ".join(changed[:_SHOWN]) + (" and %d more" % (len(changed) - _SHOWN) if changed[_SHOWN:] else "")
-        raise DataProblem(
-            "%d object(s) changed after the dataset was frozen: %s. Run the pipeline again: what is there now is a new "
-            "dataset version" % (len(changed), shown)
-        )
-
-
-def choose_labels(entries: List[Entry], asked: str) -> Tuple[str, ...]:
-    """The classes in the order of the model's outputs: as asked for, or all that there are, sorted."""
-    found = sorted({entry.label for entry in entries})
-    if not asked:
-        return tuple(found)
-    labels = tuple(asked.split(","))
-    strange = [label for label in found if label not in labels]
-    if strange:
-        raise DataProblem("the dataset holds the classes %s, which the pipeline does not name" % ", ".join(strange))
-    return labels
-
-
-def refuse_small_classes(counts: Dict[str, int], least: int) -> None:
-    """Fail when a class has fewer readable images than asked for."""
-    small = ["%s has %d" % (label, count) for label, count in counts.items() if count < least]
-    if small:
-        raise DataProblem("each class needs at least %d readable images: %s. Add images" % (least, ", ".join(small)))
+        return None
+    return data if _matches(data, entry.checksum) else None
 
 
 def _matches(data: bytes, checksum: str) -> bool:
     kind, _, value = checksum.partition(":")
     if kind == "sha256":
-        return hashlib.sha256(data).hexdigest() == value
+        return hashlib.sha256(data).hexdigest() == value.lower()
     if kind == "etag" and _PLAIN_ETAG.match(value):
         return hashlib.md5(data).hexdigest() == value  # noqa: S324 - S3's ETag, no secret
-    # An ETag of a multipart or KMS-encrypted object is no digest of its bytes: the size has to do.
-    return True
+    if kind == "etag":
+        # The ETag of an object that came in parts is no digest of its bytes: the size has to do.
+        return True
+    raise DataProblem("the manifest's checksum %r is of no known kind: use sha256:… or etag:…" % checksum)
 
 
-def describe(statistics: Dict[str, Any]) -> str:
-    """One line about what was prepared."""
-    counts = statistics["counts"]
-    sizes = {split: sum(by_label.values()) for split, by_label in counts.items()}
-    return "prepared %s images in %d classes" % (sizes, len(statistics["labels"]))
+def refuse_changes(changed: Sequence[str]) -> None:
+    """Fail when objects are not what was frozen."""
+    if changed:
+        raise DataProblem(
+            "%d object(s) changed after the dataset was frozen: %s. Run the pipeline again: what is there now is a new "
+            "dataset version" % (len(changed), name_some(changed))
+        )
+
+
+def refuse_unreadable(unreadable: Sequence[Dict[str, str]], total: int, tolerated_percent: float) -> None:
+    """Fail when more images cannot be read than are tolerated."""
+    share = 100.0 * len(unreadable) / total
+    if share > tolerated_percent:
+        shown = name_some(["%(key)s (%(reason)s)" % item for item in unreadable])
+        raise DataProblem(
+            "%d of %d images cannot be read (%.2g %%, tolerated %.2g %%): %s. Replace or remove them"
+            % (len(unreadable), total, share, tolerated_percent, shown)
+        )
+
+
+def refuse_small_classes(counts: Mapping[str, int], labels: Sequence[str], least: int) -> None:
+    """Fail when a class has fewer images than asked for; `counts` holds images per class."""
+    small = ["%s has %d" % (label, counts.get(label, 0)) for label in labels if counts.get(label, 0) < least]
+    if small:
+        raise DataProblem("each class needs at least %d readable images: %s. Add images" % (least, name_some(small)))
+
+
+def refuse_empty_splits(counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Fail when the hash of the keys leaves a side without any example; `counts` holds them per side and class."""
+    for split, by_label in counts.items():
+        if not sum(by_label.values()):
+            raise DataProblem("no example falls on the side %r: the dataset is too small, add images" % split)
+
+
+def choose_labels(found: Mapping[str, Any], asked: str) -> Tuple[str, ...]:
+    """The classes in the order of the model's outputs: as asked for, or all that there are, sorted."""
+    if not asked:
+        return tuple(sorted(found))
+    labels = tuple(label.strip() for label in asked.split(","))
+    if len(set(labels)) != len(labels) or "" in labels:
+        raise DataProblem("--labels %s names a class twice, or one without a name: correct data.labels" % asked)
+    strange = sorted(set(found) - set(labels))
+    if strange:
+        raise DataProblem(
+            "the dataset holds %s, which data.labels does not name: add them there, or remove the images"
+            % name_some(strange)
+        )
+    return labels
+
+
+def name_some(items: Sequence[str]) -> str:
+    """The first few items in words, and how many more there are."""
+    more = len(items) - _SHOWN
+    return ", ".join(items[:_SHOWN]) + (" and %d more" % more if more > 0 else "")

@@ -7,155 +7,108 @@ import base64
 import json
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training.container import Container, DataProblem, run, set_threads
+import numpy as np
 
-set_threads()
+from ratchet.contract import CONTRACT_VERSION, REPORT_JSON, SMOKE_FILE, metric_line
+from training.container import Arguments, Container, run, set_threads
+from training.measure import Measurement, arrange, choose_examples, subtract
+from training.recordio import Record, read_records
+from training.report import Mistake, write_report
+from training.shard import open_prepared, read_statistics, shard_path
 
-import mxnet as mx  # noqa: E402 - the threads are counted when it is imported
-import numpy as np  # noqa: E402
-
-from ratchet.contract import (  # noqa: E402
-    ARCHIVE_FILE,
-    CONTRACT_VERSION,
-    PARAMS_FILE,
-    REPORT_JSON,
-    SHARD_NAME,
-    SIGNATURE_FILE,
-    SMOKE_FILE,
-    SYMBOL_FILE,
-    ContractError,
-    Signature,
-    metric_line,
-    sha256_file,
-    unpack_archive,
-    verify_manifest,
-)
-from training.imagery import decode  # noqa: E402
-from training.measure import choose_examples, measure, softmax  # noqa: E402
-from training.report import write_report  # noqa: E402
-from training.shard import open_prepared, read_records, read_statistics  # noqa: E402
+if TYPE_CHECKING:
+    from training.model import Model
 
 _BATCH = 64
 _SMOKE_EXAMPLES = 10
-
-
-class Model:
-    """An artefact, checked and loaded.
-
-    Parameters
-    ----------
-    channel
-        Folder that holds its `model.tar.gz`.
-    digest
-        SHA-256 that the archive must have.
-    scratch
-        An empty folder for it.
-    """
-
-    def __init__(self, channel: Path, digest: str, scratch: Path) -> None:
-        archive = channel / ARCHIVE_FILE
-        scratch.mkdir(parents=True)
-        try:
-            _refuse_other(archive, digest)
-            unpack_archive(archive, scratch)
-            verify_manifest(scratch)
-            self.signature = Signature.from_json(json.loads((scratch / SIGNATURE_FILE).read_text("utf-8")))
-        except (ContractError, OSError, ValueError) as error:
-            raise DataProblem("the model in channel %r is refused: %s" % (channel.name, error)) from error
-        self._net = mx.gluon.SymbolBlock.imports(
-            str(scratch / SYMBOL_FILE), [self.signature.input_name], str(scratch / PARAMS_FILE)
-        )
-
-    def answer(self, pngs: Sequence[bytes]) -> np.ndarray:
-        """Probabilities for images, shape (images, classes)."""
-        outputs = []
-        for start in range(0, len(pngs), _BATCH):
-            batch = np.stack([self._feed(png) for png in pngs[start : start + _BATCH]])
-            outputs.append(self._net(mx.nd.array(batch)).asnumpy())
-        logits = np.concatenate(outputs)
-        return softmax(logits) if self.signature.output == "logits" else logits
-
-    def _feed(self, png: bytes) -> np.ndarray:
-        signature = self.signature
-        image = decode(png, signature.channels, signature.height, signature.width)
-        pixels = np.atleast_3d(np.asarray(image, dtype=np.float32))
-        normal = (pixels - np.array(signature.mean)) * signature.scale / np.array(signature.std)
-        return normal.transpose(2, 0, 1).astype(np.float32)
-
-
-def _refuse_other(archive: Path, digest: str) -> None:
-    actual = sha256_file(archive)
-    if actual != digest:
-        raise ContractError("it has SHA-256 %s, expected %s" % (actual, digest))
+_MISTAKES_SHOWN = 40
 
 
 def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the hyperparameters."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--challenger-sha256", required=True)
-    parser.add_argument("--champion-sha256", default="")
+    parser = Arguments(__doc__)
+    parser.add_argument("--challenger-sha256", required=True, help="of its model.tar.gz")
+    parser.add_argument("--champion-sha256", default="", help="needed when there is a channel `champion`")
     return parser.parse_args(arguments)
 
 
-def examine(
-    model: Model, pngs: List[bytes], truth: np.ndarray, labels: Sequence[str]
-) -> Tuple[Dict[str, Any], np.ndarray]:
-    """Measure one model; its outputs are put into the order of `labels` first."""
-    own = model.signature.labels
-    probabilities = model.answer(pngs)
-    ordered = np.zeros((len(pngs), len(labels)))
-    for number, label in enumerate(labels):
-        # A champion from before a class was added never says that class.
-        if label in own:
-            ordered[:, number] = probabilities[:, own.index(label)]
-    return measure(ordered, truth, labels), ordered
+def batches(shard: Path, size: int = _BATCH) -> Iterator[List[Record]]:
+    """The records of a shard, some at a time."""
+    records = read_records(shard)
+    return iter(lambda: list(islice(records, size)), [])
 
 
-def make_smoke(keys: Sequence[str], pngs: Sequence[bytes], truth: np.ndarray, said: Dict[str, Any]) -> Dict[str, Any]:
-    """Examples with the challenger's own answers: what every serving process has to say too.
+def examine(models: Sequence[Model], shard: Path, labels: Sequence[str]) -> List[Measurement]:
+    """Ask every model about every test example."""
+    measurements = [Measurement(labels) for _ in models]
+    for records in batches(shard):
+        truth = np.array([record.label for record in records])
+        for model, measurement in zip(models, measurements):
+            answers = model.answer([record.payload for record in records])
+            measurement.add(arrange(answers, model.signature.labels, labels), truth)
+    return measurements
 
-    `said` holds `probabilities`, shape (examples, classes), `correct` and `labels`.
-    """
-    labels, probabilities = said["labels"], said["probabilities"]
+
+def make_report(statistics: Dict[str, Any], measurements: Sequence[Measurement]) -> Dict[str, Any]:
+    """What `report.json` holds: the first measurement is the challenger's, the second, if any, the champion's."""
+    challenger, champion = [*(measurement.describe() for measurement in measurements), None][:2]
+    shard = statistics["shards"]["test"]
+    return {
+        "contract_version": CONTRACT_VERSION,
+        "dataset": statistics["dataset"],
+        "dataset_version": statistics["dataset_version"],
+        "test_split": {"digest": shard["sha256"], "count": shard["count"]},
+        "labels": statistics["labels"],
+        "challenger": challenger,
+        "champion": champion,
+        "differences": subtract(challenger, champion) if champion else None,
+    }
+
+
+def pick(shard: Path, numbers: Sequence[int]) -> Dict[int, bytes]:
+    """The images of some examples."""
+    wanted = set(numbers)
+    return {record.number: record.payload for record in read_records(shard) if record.number in wanted}
+
+
+def make_smoke(challenger: Measurement, keys: Sequence[str], pngs: Dict[int, bytes]) -> Dict[str, Any]:
+    """Examples with the challenger's own answers: what every serving process has to say too."""
     examples = [
         {
             "key": keys[number],
             "image_base64": base64.b64encode(pngs[number]).decode(),
-            "label": labels[int(truth[number])],
-            "expected_label": labels[int(probabilities[number].argmax())],
-            "probability": float(probabilities[number].max()),
+            "label": challenger.labels[challenger.truth[number]],
+            "expected_label": challenger.name(number),
+            "probability": challenger.confidence[number],
         }
-        for number in choose_examples(truth, said["correct"], _SMOKE_EXAMPLES)
+        for number in choose_examples(challenger.truth, challenger.correct, _SMOKE_EXAMPLES)
     ]
     return {"contract_version": CONTRACT_VERSION, "examples": examples}
 
 
-def evaluate(prepared: Path, challenger: Model, champion: Optional[Model], target: Path) -> Dict[str, Any]:
-    """Write the report of the challenger, and of the champion where there is one, into `target`."""
-    statistics = read_statistics(prepared)
-    labels, keys = statistics["labels"], statistics["keys"]["test"]
-    records = list(read_records(prepared, "test"))
-    pngs = [png for _, _, png in records]
-    truth = np.array([label for _, label, _ in records], dtype=int)
-    measured, probabilities = examine(challenger, pngs, truth, labels)
-    report = {
-        "contract_version": CONTRACT_VERSION,
-        "test_split": {"digest": sha256_file(prepared / SHARD_NAME.format(split="test")), "count": len(records)},
-        "labels": labels,
-        "challenger": measured,
-        "champion": examine(champion, pngs, truth, labels)[0] if champion else None,
-    }
+def evaluate(prepared: Path, models: Sequence[Model], target: Path) -> Dict[str, Any]:
+    """Write the report of the challenger, and of the champion where there is one, into `target`; return it."""
+    statistics = read_statistics(prepared, ["test"])
+    shard, keys = shard_path(prepared, "test"), statistics["keys"]["test"]
+    measurements = examine(models, shard, statistics["labels"])
+    challenger = measurements[0]
+    report = make_report(statistics, measurements)
+    wrong = [number for number, correct in enumerate(challenger.correct) if not correct][:_MISTAKES_SHOWN]
+    pngs = pick(shard, wrong + choose_examples(challenger.truth, challenger.correct, _SMOKE_EXAMPLES))
     target.mkdir(parents=True, exist_ok=True)
     (target / REPORT_JSON).write_text(json.dumps(report, sort_keys=True), "utf-8")
-    said = {"labels": labels, "probabilities": probabilities, "correct": measured["correct"]}
-    (target / SMOKE_FILE).write_text(json.dumps(make_smoke(keys, pngs, truth, said), sort_keys=True), "utf-8")
-    wrong = [number for number, correct in enumerate(measured["correct"]) if not correct]
-    mistakes = [(labels[truth[n]], labels[int(probabilities[n].argmax())], pngs[n]) for n in wrong]
+    (target / SMOKE_FILE).write_text(json.dumps(make_smoke(challenger, keys, pngs), sort_keys=True), "utf-8")
+    labels = statistics["labels"]
+    mistakes = [
+        Mistake(keys[n], labels[challenger.truth[n]], challenger.name(n), challenger.confidence[n], pngs[n])
+        for n in wrong
+    ]
     write_report(target, report, mistakes)
     return report
 
@@ -163,17 +116,25 @@ def evaluate(prepared: Path, challenger: Model, champion: Optional[Model], targe
 def main() -> None:
     """Evaluate the job's challenger."""
     container, options = Container(), parse()
-    with tempfile.TemporaryDirectory(prefix="ratchet-evaluate-") as name:
+    set_threads()
+    # MXNet counts its threads when it is imported.
+    import mxnet as mx
+
+    from training.model import Model
+
+    context = mx.gpu(0) if container.gpus else mx.cpu()
+    with tempfile.TemporaryDirectory(prefix="ratchet-evaluate-", dir=container.scratch_parent) as name:
         scratch = Path(name)
+        models = [
+            Model(container.channel("challenger"), options.challenger_sha256, scratch / "challenger", context),
+        ]
+        champion = container.find_channel("champion")
+        if champion is not None:
+            models.append(Model(champion, options.champion_sha256, scratch / "champion", context))
         prepared = open_prepared(container.channel("prepared"), scratch / "prepared")
-        challenger = Model(container.channel("challenger"), options.challenger_sha256, scratch / "challenger")
-        found = container.find_channel("champion")
-        champion = Model(found, options.champion_sha256, scratch / "champion") if found else None
-        report = evaluate(prepared, challenger, champion, container.model_folder)
-    values = {"challenger_accuracy": report["challenger"]["accuracy"]}
-    if report["champion"]:
-        values["champion_accuracy"] = report["champion"]["accuracy"]
-    print(metric_line(values), flush=True)
+        report = evaluate(prepared, models, container.model_folder)
+    roles = [role for role in ("challenger", "champion") if report[role]]
+    print(metric_line({role + "_accuracy": report[role]["accuracy"] for role in roles}), flush=True)
 
 
 if __name__ == "__main__":

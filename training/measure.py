@@ -1,46 +1,13 @@
-"""A model's figures on the test split, from its probabilities: accuracy, log loss, per-class slices, confusion."""
+"""A model's figures on the test split, batch by batch: accuracy, log loss, per-class slices, confusion."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 _SMALLEST_PROBABILITY = 1e-12
 _TOP = 5
-
-
-def measure(probabilities: np.ndarray, truth: np.ndarray, labels: Sequence[str]) -> Dict[str, Any]:
-    """Measure one model.
-
-    Parameters
-    ----------
-    probabilities
-        Shape (examples, classes), rows sum to 1.
-    truth
-        Shape (examples,), class numbers.
-    labels
-        Names of the classes.
-
-    Returns
-    -------
-    `accuracy`, `top5_accuracy`, `log_loss` (nats), `per_class`, `confusion` (rows: truth), `correct` (0 or 1 for each
-    example, in the order of the test split).
-    """
-    predicted = probabilities.argmax(axis=1)
-    correct = (predicted == truth).astype(int)
-    confusion = np.zeros((len(labels), len(labels)), dtype=int)
-    np.add.at(confusion, (truth, predicted), 1)
-    ranked = np.argsort(-probabilities, axis=1)[:, :_TOP]
-    own = np.maximum(probabilities[np.arange(len(truth)), truth], _SMALLEST_PROBABILITY)
-    return {
-        "accuracy": float(correct.mean()),
-        "top5_accuracy": float((ranked == truth[:, None]).any(axis=1).mean()),
-        "log_loss": float(-np.log(own).mean()),
-        "per_class": {label: _slice(confusion, number) for number, label in enumerate(labels)},
-        "confusion": confusion.tolist(),
-        "correct": correct.tolist(),
-    }
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -49,24 +16,125 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return shifted / shifted.sum(axis=1, keepdims=True)
 
 
-def choose_examples(truth: np.ndarray, correct: List[int], count: int) -> List[int]:
-    """Numbers of test examples for smoke predictions: one a class where there is one, those it gets right first."""
-    order = sorted(range(len(truth)), key=lambda number: (1 - correct[number], number))
+def arrange(probabilities: np.ndarray, own: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """Put a model's columns into the order of the test split's labels.
+
+    Parameters
+    ----------
+    probabilities
+        Shape (examples, len(own)).
+    own
+        The model's labels.
+    labels
+        The test split's. A champion from before a class was added never says that class.
+
+    Returns
+    -------
+    Shape (examples, len(labels)), and one column more for "something else" when the model has labels that the test
+    split has not.
+    """
+    arranged = np.zeros((len(probabilities), len(labels)))
+    for column, label in enumerate(labels):
+        if label in own:
+            arranged[:, column] = probabilities[:, list(own).index(label)]
+    strange = [column for column, label in enumerate(own) if label not in labels]
+    if not strange:
+        return arranged
+    return np.column_stack([arranged, probabilities[:, strange].max(axis=1)])
+
+
+class Measurement:
+    """What a model said about every example, without the images.
+
+    Parameters
+    ----------
+    labels
+        The test split's labels.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self.truth: List[int] = []
+        self.said: List[int] = []
+        self.confidence: List[float] = []
+        self._own: List[float] = []
+        self._top: List[bool] = []
+
+    def add(self, probabilities: np.ndarray, truth: np.ndarray) -> None:
+        """Take in a batch: probabilities as `arrange` gives them, class numbers of shape (examples,)."""
+        own = probabilities[np.arange(len(truth)), truth]
+        self.truth += truth.tolist()
+        self.said += probabilities.argmax(axis=1).tolist()
+        self.confidence += probabilities.max(axis=1).tolist()
+        self._own += own.tolist()
+        self._top += ((probabilities > own[:, None]).sum(axis=1) < _TOP).tolist()
+
+    @property
+    def correct(self) -> List[int]:
+        """1 for each example that was recognised, else 0, in the order of the test split."""
+        return [int(said == truth) for said, truth in zip(self.said, self.truth)]
+
+    def name(self, number: int) -> str:
+        """The label that the model gave example `number`."""
+        said = self.said[number]
+        return self.labels[said] if said < len(self.labels) else "(other)"
+
+    def describe(self) -> Dict[str, Any]:
+        """Put it into figures.
+
+        Returns
+        -------
+        `accuracy`, `top5_accuracy`, `log_loss` (nats), `per_class`, `confusion` (rows: truth; one column more than
+        rows when the model said what is no label of the split), `correct`.
+        """
+        size = len(self.labels)
+        confusion = np.zeros((size, max([size, *(said + 1 for said in self.said)])), dtype=int)
+        np.add.at(confusion, (self.truth, self.said), 1)
+        own = np.maximum(self._own, _SMALLEST_PROBABILITY)
+        return {
+            "accuracy": float(np.mean(self.correct)),
+            "top5_accuracy": float(np.mean(self._top)),
+            "log_loss": float(-np.log(own).mean()),
+            "per_class": {label: _slice(confusion, number) for number, label in enumerate(self.labels)},
+            "confusion": confusion.tolist(),
+            "correct": self.correct,
+        }
+
+
+def _slice(confusion: np.ndarray, number: int) -> Dict[str, Optional[float]]:
+    hits = int(confusion[number, number])
+    support = int(confusion[number].sum())
+    named = int(confusion[:, number].sum())
+    # What the test split cannot tell is null, not 0: nobody asked about this class, or the model never said it.
+    return {
+        "precision": hits / named if named else None,
+        "recall": hits / support if support else None,
+        "f1": 2 * hits / (named + support) if named + support else None,
+        "support": support,
+    }
+
+
+def subtract(challenger: Dict[str, Any], champion: Dict[str, Any]) -> Dict[str, Any]:
+    """Challenger minus champion: figures, recall per class, and how many examples only one of them recognises."""
+    pairs = list(zip(challenger["correct"], champion["correct"]))
+    new, old = challenger["per_class"], champion["per_class"]
+    recalls = {label: (new[label]["recall"], old[label]["recall"]) for label in new}
+    return {
+        **{name: challenger[name] - champion[name] for name in ("accuracy", "top5_accuracy", "log_loss")},
+        "recall": {label: None if None in pair else pair[0] - pair[1] for label, pair in recalls.items()},
+        "only_challenger_right": pairs.count((1, 0)),
+        "only_champion_right": pairs.count((0, 1)),
+    }
+
+
+def choose_examples(truth: Sequence[int], correct: Sequence[int], count: int) -> List[int]:
+    """Numbers of up to `count` examples: one of each class first, and those that were recognised before the others."""
     chosen: List[int] = []
+    order = sorted(range(len(truth)), key=lambda number: (1 - correct[number], number))
     seen = set()
     for number in order:
-        if int(truth[number]) not in seen and len(chosen) < count:
-            seen.add(int(truth[number]))
+        if truth[number] not in seen:
+            seen.add(truth[number])
             chosen.append(number)
-    rest = [number for number in order if number not in chosen]
-    return (chosen + rest)[:count]
-
-
-def _slice(confusion: np.ndarray, number: int) -> Dict[str, float]:
-    hits = float(confusion[number, number])
-    support = float(confusion[number].sum())
-    named = float(confusion[:, number].sum())
-    precision = hits / named if named else 0.0
-    recall = hits / support if support else 0.0
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return {"precision": precision, "recall": recall, "f1": f1, "support": int(support)}
+    taken = set(chosen)
+    return (chosen + [number for number in order if number not in taken])[:count]

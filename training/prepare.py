@@ -5,138 +5,170 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from ratchet.contract import SPLITS, STATISTICS_FILE, split_of
-from training.container import Container, DataProblem, run, set_threads
+from ratchet.contract import CONTRACT_VERSION, SPLITS, STATISTICS_FILE, split_of
+from training.container import Arguments, Container, at_least, processors, run
 from training.dataset import (
+    Entry,
+    Frozen,
     choose_labels,
-    describe,
-    read_checked,
+    read_frozen,
     read_manifest,
     refuse_changes,
+    refuse_empty_splits,
     refuse_small_classes,
+    refuse_unreadable,
 )
-from training.imagery import Unreadable, decode, encode_png
+from training.imagery import Unreadable, decode, encode_png, to_array
+from training.pixels import Pixels, count_values
+from training.shard import ShardWriter
 
-_BINS = 32
-_SHOWN = 5
-_LEAST_STD = 1.0
+_AHEAD = 4  # images in memory for each processor
 
 
-class Pixels:
-    """Running mean, deviation and histogram of each channel, over pixels from 0 to 255."""
+class Example(NamedTuple):
+    """What became of one object: `png` and `counts` of its pixels, or why there are none."""
 
-    def __init__(self, channels: int) -> None:
-        self.count = 0
-        self.total = np.zeros(channels)
-        self.squares = np.zeros(channels)
-        self.histogram = np.zeros((channels, _BINS), dtype=np.int64)
+    entry: Entry
+    png: bytes = b""
+    counts: Optional[np.ndarray] = None
+    changed: bool = False
+    reason: str = ""
 
-    def add(self, array: np.ndarray) -> None:
-        """Take in one image of shape (height, width, channels)."""
-        flat = array.reshape(-1, array.shape[-1]).astype(np.float64)
-        self.count += flat.shape[0]
-        self.total += flat.sum(axis=0)
-        self.squares += (flat**2).sum(axis=0)
-        for channel in range(flat.shape[1]):
-            self.histogram[channel] += np.histogram(flat[:, channel], bins=_BINS, range=(0, 256))[0]
 
-    def describe(self) -> Dict[str, Any]:
-        """Mean, standard deviation and histogram, in pixel units."""
-        mean = self.total / max(1, self.count)
-        variance = np.maximum(0, self.squares / max(1, self.count) - mean**2)
-        # A constant channel must not be divided by nothing.
-        std = np.maximum(_LEAST_STD, np.sqrt(variance))
-        return {"mean": mean.tolist(), "std": std.tolist(), "histogram": self.histogram.tolist()}
+class Outcome:
+    """Everything that is known when all objects have been seen.
+
+    Parameters
+    ----------
+    labels
+        The classes in the order of the model's outputs.
+    channels
+        1 for grey, 3 for RGB.
+    """
+
+    def __init__(self, labels: Tuple[str, ...], channels: int) -> None:
+        self.labels = labels
+        self.counts: Dict[str, Dict[str, int]] = {split: dict.fromkeys(labels, 0) for split in SPLITS}
+        self.pixels = Pixels(channels)
+        self.changed: List[str] = []
+        self.unreadable: List[Dict[str, str]] = []
+
+    def take(self, example: Example, writer: ShardWriter) -> None:
+        """Sort one example to its side, or note why it is left out."""
+        key, label = example.entry.key, example.entry.label
+        if example.changed:
+            self.changed.append(key)
+        elif example.counts is None:
+            self.unreadable.append({"key": key, "reason": example.reason})
+        else:
+            split = split_of(key)
+            if split == "train":
+                self.pixels.add(example.counts)
+            self.counts[split][label] += 1
+            writer.write(split, key, self.labels.index(label), example.png)
+
+    def check(self, total: int, options: argparse.Namespace) -> None:
+        """Fail when training on this would be a waste of money; `total` counts the manifest's objects."""
+        refuse_changes(self.changed)
+        refuse_unreadable(self.unreadable, total, options.max_unreadable_percent)
+        sums = {label: sum(self.counts[split][label] for split in SPLITS) for label in self.labels}
+        refuse_small_classes(sums, self.labels, options.min_images_per_class)
+        refuse_empty_splits(self.counts)
 
 
 def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     """Read the hyperparameters."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Arguments(__doc__)
     parser.add_argument("--channels", type=int, choices=(1, 3), default=3)
-    parser.add_argument("--height", type=int, default=224)
-    parser.add_argument("--width", type=int, default=224)
+    parser.add_argument("--height", type=at_least(1, int), default=224)
+    parser.add_argument("--width", type=at_least(1, int), default=224)
     parser.add_argument("--labels", default="", help="comma-separated, in the order of the outputs")
-    parser.add_argument("--min-images-per-class", type=int, default=1)
-    parser.add_argument("--max-unreadable-percent", type=float, default=0.0)
+    parser.add_argument("--min-images-per-class", type=at_least(1, int), default=1)
+    parser.add_argument("--max-unreadable-percent", type=at_least(0, float), default=0.0)
     return parser.parse_args(arguments)
 
 
-def prepare(source: Path, manifest: Path, target: Path, options: argparse.Namespace) -> Dict[str, Any]:
-    """Write the shards and their statistics into `target`; return the statistics."""
-    from training.shard import ShardWriter
+def read_example(source: Path, entry: Entry, options: argparse.Namespace) -> Example:
+    """Check one object against the manifest, decode it and encode it anew."""
+    data = read_frozen(source, entry)
+    if data is None:
+        return Example(entry, changed=True)
+    try:
+        image = decode(data, options.channels, options.height, options.width)
+    except Unreadable as error:
+        return Example(entry, reason=str(error))
+    return Example(entry, encode_png(image), count_values(to_array(image)))
 
-    entries = read_manifest(manifest)
-    if not entries:
-        raise DataProblem("the dataset is empty: upload images as <label>/<file>")
-    labels = choose_labels(entries, options.labels)
-    counts: Dict[str, Dict[str, int]] = {split: dict.fromkeys(labels, 0) for split in SPLITS}
-    pixels = Pixels(options.channels)
-    changed: List[str] = []
-    unreadable: List[Dict[str, str]] = []
+
+def map_in_order(function: Callable[[Entry], Example], entries: Sequence[Entry], workers: int) -> Iterator[Example]:
+    """Work on some entries at once; what comes out is in order, and only a few images are in memory."""
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: Deque[Future] = deque()
+        for entry in entries:
+            waiting.append(pool.submit(function, entry))
+            if len(waiting) >= workers * _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def prepare(source: Path, frozen: Frozen, target: Path, options: argparse.Namespace) -> Dict[str, Any]:
+    """Write the shards and their statistics into `target`; return the statistics.
+
+    Raises
+    ------
+    DataProblem
+        When files differ from the manifest, too many cannot be read, or there are too few.
+    """
+    labels = choose_labels(frozen.count(), options.labels)
+    refuse_small_classes(frozen.count(), labels, options.min_images_per_class)
+    outcome = Outcome(labels, options.channels)
     target.mkdir(parents=True, exist_ok=True)
     writer = ShardWriter(target)
-    for entry in entries:
-        data, same = read_checked(source, entry)
-        if not same:
-            changed.append(entry.key)
-            continue
-        try:
-            image = decode(data, options.channels, options.height, options.width)
-        except Unreadable as error:
-            unreadable.append({"key": entry.key, "reason": str(error)})
-            continue
-        split = split_of(entry.key)
-        if split == "train":
-            pixels.add(np.atleast_3d(np.asarray(image)))
-        counts[split][entry.label] += 1
-        writer.write(split, entry.key, labels.index(entry.label), encode_png(image))
-    writer.close()
-    refuse_changes(changed)
-    refuse_unreadable(unreadable, len(entries), options.max_unreadable_percent)
-    refuse_small_classes(
-        {label: sum(counts[split][label] for split in SPLITS) for label in labels}, options.min_images_per_class
-    )
-    refuse_empty_splits(counts)
-    image_shape = {"channels": options.channels, "height": options.height, "width": options.width}
-    statistics = {"labels": labels, "counts": counts, "image": image_shape, "unreadable": unreadable}
-    statistics.update(pixels.describe())
-    statistics["keys"] = writer.keys
+    try:
+        for example in map_in_order(lambda entry: read_example(source, entry, options), frozen.entries, processors()):
+            outcome.take(example, writer)
+    finally:
+        shards = writer.close()
+    outcome.check(len(frozen.entries), options)
+    statistics = {
+        "contract_version": CONTRACT_VERSION,
+        "dataset": frozen.dataset,
+        "dataset_version": frozen.version,
+        "labels": labels,
+        "image": {"channels": options.channels, "height": options.height, "width": options.width},
+        "image_count": sum(shard["count"] for shard in shards.values()),
+        "counts": outcome.counts,
+        "shards": shards,
+        "unreadable": outcome.unreadable,
+        "keys": writer.keys,
+        **outcome.pixels.describe(),
+    }
     (target / STATISTICS_FILE).write_text(json.dumps(statistics, sort_keys=True), "utf-8")
     return statistics
 
 
-def refuse_unreadable(unreadable: List[Dict[str, str]], total: int, tolerated_percent: float) -> None:
-    """Fail when more images cannot be read than are tolerated."""
-    share = 100.0 * len(unreadable) / total
-    if share > tolerated_percent:
-        shown = "; ".join("%(key)s (%(reason)s)" % item for item in unreadable[:_SHOWN])
-        raise DataProblem(
-            "%d of %d images cannot be read (%.2g %%, tolerated %.2g %%): %s. Replace or remove them"
-            % (len(unreadable), total, share, tolerated_percent, shown)
-        )
-
-
-def refuse_empty_splits(counts: Dict[str, Dict[str, int]]) -> None:
-    """Fail when the hash of the keys leaves a side without any example."""
-    for split in SPLITS:
-        if not sum(counts[split].values()):
-            raise DataProblem("no example falls on the side %r: the dataset is too small, add images" % split)
-
-
 def main() -> None:
     """Prepare the job's dataset."""
-    container = Container()
-    statistics = prepare(container.channel("dataset"), container.channel("manifest"), container.model_folder, parse())
-    print(describe(statistics), flush=True)
+    container, options = Container(), parse()
+    frozen = read_manifest(container.channel("manifest"))
+    statistics = prepare(container.channel("dataset"), frozen, container.model_folder, options)
+    sizes = ", ".join("%s %d" % (split, statistics["shards"][split]["count"]) for split in SPLITS)
+    print(
+        "prepared %d images in %d classes (%s), %d unreadable"
+        % (statistics["image_count"], len(statistics["labels"]), sizes, len(statistics["unreadable"])),
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
-    set_threads()
     run(main)

@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from PIL import Image, ImageDraw, ImageFont
+from ratchet.contract import CONFUSION_PNG, REPORT_HTML
+from training.confusion import draw_confusion
 
-_CELL = 44
-_MARGIN = 70
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Evaluation</title><style>
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>Evaluation</title><style>
 body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2129}}
-table{{border-collapse:collapse;margin:1rem 0}}
+table{{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}}
 td,th{{padding:.3rem .8rem;border-bottom:1px solid #ddd;text-align:right}}
 td:first-child,th:first-child{{text-align:left}}.good{{color:#1a7f37}}.bad{{color:#b3261e}}
-figure{{display:inline-block;margin:.4rem;text-align:center;font-size:13px}}
-figure img{{width:64px;height:64px;image-rendering:pixelated;border:1px solid #ccc}}
-</style><h1>Evaluation on the frozen test split</h1>
-<p>{count} examples, split <code>{digest}</code>.</p>
-<h2>Against the champion</h2>{headline}
+.cards{{display:flex;gap:1rem;flex-wrap:wrap}}.card{{border:1px solid #ddd;border-radius:.5rem;padding:.6rem 1.2rem}}
+.card b{{display:block;font-size:2rem;line-height:1.2}}img{{max-width:100%}}
+figure{{display:inline-block;margin:.4rem;text-align:center;font-size:13px;max-width:10rem}}
+figcaption{{overflow-wrap:anywhere}}
+figure img{{width:72px;height:72px;object-fit:contain;image-rendering:pixelated;border:1px solid #ccc}}
+</style></head><body><h1>Evaluation on the frozen test split</h1>
+<p>{count} examples of dataset <b>{dataset}</b>, version <code>{version}</code>, split <code>{digest}</code>.</p>
+<div class="cards">{cards}</div>
+{headline}
 <h2>By class</h2>{classes}
 <h2>Confusion of the challenger</h2><p>Rows are what it is, columns what the model says.</p>
 <img alt="confusion matrix" src="data:image/png;base64,{confusion}">
-<h2>What it gets wrong</h2>{mistakes}</html>"""
-_FIGURES = (("accuracy", 1), ("top5_accuracy", 1), ("log_loss", -1))
-_MISTAKES_SHOWN = 40
+<h2>What it gets wrong</h2><p>{wrong}</p>{mistakes}</body></html>"""
+# Name in the report, name for a person, and whether more is better.
+_FIGURES = (
+    ("accuracy", "accuracy", 1),
+    ("top5_accuracy", "among the best five", 1),
+    ("log_loss", "log loss", -1),
+)
 
 
-def write_report(target: Path, report: Dict[str, Any], mistakes: List[Tuple[str, str, bytes]]) -> None:
+class Mistake(NamedTuple):
+    """An example that the challenger takes for something else."""
+
+    key: str
+    truth: str
+    said: str
+    confidence: float
+    png: bytes
+
+
+def write_report(target: Path, report: Dict[str, Any], mistakes: Sequence[Mistake]) -> None:
     """Write `report.html` and `confusion.png` into `target`.
 
     Parameters
@@ -38,76 +55,89 @@ def write_report(target: Path, report: Dict[str, Any], mistakes: List[Tuple[str,
     report
         What `report.json` holds.
     mistakes
-        For wrong answers of the challenger: the true label, the label it said, the PNG.
+        Those to show; there may be more.
     """
-    picture = draw_confusion(report["challenger"]["confusion"], report["labels"])
-    (target / "confusion.png").write_bytes(picture)
+    challenger = report["challenger"]
+    picture = draw_confusion(challenger["confusion"], report["labels"])
+    (target / CONFUSION_PNG).write_bytes(picture)
+    count, right = report["test_split"]["count"], sum(challenger["correct"])
     page = _PAGE.format(
-        count=report["test_split"]["count"],
+        count=count,
+        dataset=html.escape(report["dataset"]),
+        version=html.escape(report["dataset_version"][:12]),
         digest=html.escape(report["test_split"]["digest"][:12]),
-        headline=_headline(report["challenger"], report["champion"]),
+        cards=_cards(report),
+        headline=_headline(report),
         classes=_classes(report),
         confusion=base64.b64encode(picture).decode(),
-        mistakes="".join(_mistake(*one) for one in mistakes[:_MISTAKES_SHOWN]) or "<p>Nothing.</p>",
+        wrong="%d of %d; %d shown." % (count - right, count, len(mistakes)),
+        mistakes="".join(map(_mistake, mistakes)),
     )
-    (target / "report.html").write_text(page, "utf-8")
+    (target / REPORT_HTML).write_text(page, "utf-8")
 
 
-def draw_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str]) -> bytes:
-    """A confusion matrix as PNG: the darker, the larger the share of its row."""
-    size = _MARGIN + _CELL * len(labels)
-    image = Image.new("RGB", (size, size), "white")
-    draw = ImageDraw.Draw(image)
-    font = ImageFont.load_default()
-    for row, label in enumerate(labels):
-        total = max(1, sum(matrix[row]))
-        place = _MARGIN + row * _CELL
-        draw.text((4, place + _CELL // 3), label[:10], fill="black", font=font)
-        draw.text((place + 6, _MARGIN - 18), label[:6], fill="black", font=font)
-        for column, count in enumerate(matrix[row]):
-            _draw_cell(draw, (_MARGIN + column * _CELL, place), count, count / total)
-    sink = io.BytesIO()
-    image.save(sink, "PNG")
-    return sink.getvalue()
-
-
-def _draw_cell(draw: Any, corner: Tuple[int, int], count: int, share: float) -> None:
-    left, top = corner
-    shade = int(255 - 200 * share)
-    draw.rectangle([left, top, left + _CELL - 2, top + _CELL - 2], fill=(shade, shade, 255), outline=(220, 220, 220))
-    if count:
-        ink = "white" if share > 0.5 else "black"
-        draw.text((left + _CELL // 3, top + _CELL // 3), str(count), fill=ink, font=ImageFont.load_default())
-
-
-def _headline(challenger: Dict[str, Any], champion: Any) -> str:
-    rows = ["<tr><th></th><th>challenger</th><th>champion</th><th>difference</th></tr>"]
-    for name, good in _FIGURES:
-        old = "" if champion is None else "%.4f" % champion[name]
-        change = "" if champion is None else _change(challenger[name] - champion[name], good)
-        rows.append(
-            "<tr><td>%s</td><td>%.4f</td><td>%s</td>%s</tr>" % (name, challenger[name], old, change or "<td></td>")
+def _cards(report: Dict[str, Any]) -> str:
+    cards = ['<div class="card">challenger<b>%.2f %%</b>accuracy</div>' % (100 * report["challenger"]["accuracy"])]
+    if report["champion"]:
+        change = report["differences"]
+        cards.append('<div class="card">champion<b>%.2f %%</b>accuracy</div>' % (100 * report["champion"]["accuracy"]))
+        words = (
+            "only the challenger is right %(only_challenger_right)d times, only the champion %(only_champion_right)d"
         )
+        kind = _judge(change["accuracy"], 1)
+        cards.append(
+            '<div class="card">difference<b class="%s">%+.2f points</b>%s</div>'
+            % (kind, 100 * change["accuracy"], words % change)
+        )
+    else:
+        cards.append('<div class="card">champion<b>none yet</b>there is nothing to compare with</div>')
+    return "".join(cards)
+
+
+def _headline(report: Dict[str, Any]) -> str:
+    rows = ["<tr><th></th><th>challenger</th><th>champion</th><th>difference</th></tr>"]
+    for name, words, good in _FIGURES:
+        champion, change = report["champion"], report["differences"]
+        old = _number(champion[name]) if champion else ""
+        difference = _change(change[name], good) if change else "<td></td>"
+        row = (words, _number(report["challenger"][name]), old, difference)
+        rows.append("<tr><td>%s</td><td>%s</td><td>%s</td>%s</tr>" % row)
     return "<table>%s</table>" % "".join(rows)
-
-
-def _change(value: float, good: int) -> str:
-    kind = "good" if value * good > 0 else "bad" if value * good < 0 else ""
-    return '<td class="%s">%+.4f</td>' % (kind, value)
 
 
 def _classes(report: Dict[str, Any]) -> str:
-    rows = ["<tr><th>class</th><th>examples</th><th>precision</th><th>recall</th><th>champion's recall</th></tr>"]
+    names = ("class", "examples", "precision", "recall", "F1", "champion's recall", "difference")
+    rows = ["<tr>%s</tr>" % "".join("<th>%s</th>" % name for name in names)]
     for label in report["labels"]:
         mine = report["challenger"]["per_class"][label]
-        theirs = report["champion"]["per_class"].get(label) if report["champion"] else None
-        old = "%.3f" % theirs["recall"] if theirs else ""
-        cells = (html.escape(label), mine["support"], mine["precision"], mine["recall"], old)
-        rows.append("<tr><td>%s</td><td>%d</td><td>%.3f</td><td>%.3f</td><td>%s</td></tr>" % cells)
+        cells: List[str] = [html.escape(label), str(mine["support"])]
+        cells += [_number(mine[name]) for name in ("precision", "recall", "f1")]
+        cells.append(_number(report["champion"]["per_class"][label]["recall"]) if report["champion"] else "")
+        change = report["differences"]["recall"][label] if report["differences"] else None
+        difference = "<td></td>" if change is None else _change(change, 1)
+        rows.append("<tr>%s%s</tr>" % ("".join("<td>%s</td>" % cell for cell in cells), difference))
     return "<table>%s</table>" % "".join(rows)
 
 
-def _mistake(truth: str, said: str, png: bytes) -> str:
-    picture = base64.b64encode(png).decode()
-    words = "is %s, said %s" % (html.escape(truth), html.escape(said))
-    return '<figure><img alt="%s" src="data:image/png;base64,%s"><br>%s</figure>' % (words, picture, words)
+def _number(value: Optional[float]) -> str:
+    return "–" if value is None else "%.4f" % value
+
+
+def _change(value: float, good: int) -> str:
+    return '<td class="%s">%+.4f</td>' % (_judge(value, good), value)
+
+
+def _judge(value: float, good: int) -> str:
+    return "good" if value * good > 0 else "bad" if value * good < 0 else ""
+
+
+def _mistake(mistake: Mistake) -> str:
+    picture = base64.b64encode(mistake.png).decode()
+    truth, said, key = (html.escape(text) for text in (mistake.truth, mistake.said, mistake.key))
+    words = "is %s, said %s (%.0f %%)" % (truth, said, 100 * mistake.confidence)
+    return '<figure title="%s"><img alt="%s" src="data:image/png;base64,%s"><figcaption>%s</figcaption></figure>' % (
+        key,
+        words,
+        picture,
+        words,
+    )

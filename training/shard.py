@@ -1,12 +1,11 @@
-"""RecordIO shards: what `prepare` writes, and the iterators that `train` and `evaluate` read them with."""
+"""Prepared data: one RecordIO shard per split and its statistics, as `prepare` writes them and the others read them."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
-
-import mxnet as mx
+from typing import Any, Dict, List
 
 from ratchet.contract import (
     ARCHIVE_FILE,
@@ -16,55 +15,84 @@ from ratchet.contract import (
     STATISTICS_FILE,
     ContractError,
     Signature,
+    sha256_file,
     unpack_archive,
 )
-from training.container import DataProblem, processors
+from training.container import DataProblem
+from training.recordio import Record, RecordWriter
+
+
+def shard_path(folder: Path, split: str) -> Path:
+    """Where a split's records lie."""
+    return folder / SHARD_NAME.format(split=split)
+
+
+def index_path(folder: Path, split: str) -> Path:
+    """Where a split's index lies."""
+    return folder / SHARD_INDEX_NAME.format(split=split)
 
 
 class ShardWriter:
     """Writes one record file per split, each record a PNG with its label and its place in the list of keys."""
 
     def __init__(self, folder: Path) -> None:
-        self._writers = {
-            split: mx.recordio.MXIndexedRecordIO(
-                str(folder / SHARD_INDEX_NAME.format(split=split)), str(folder / SHARD_NAME.format(split=split)), "w"
-            )
-            for split in SPLITS
-        }
+        self._folder = folder
+        self._writers = {split: RecordWriter(shard_path(folder, split), index_path(folder, split)) for split in SPLITS}
         self.keys: Dict[str, List[str]] = {split: [] for split in SPLITS}
 
     def write(self, split: str, key: str, label: int, png: bytes) -> None:
         """Append one example."""
-        number = len(self.keys[split])
-        header = mx.recordio.IRHeader(0, float(label), number, 0)
-        self._writers[split].write_idx(number, mx.recordio.pack(header, png))
+        self._writers[split].write(Record(len(self.keys[split]), label, png))
         self.keys[split].append(key)
 
-    def close(self) -> None:
-        """Finish the files."""
+    def close(self) -> Dict[str, Dict[str, Any]]:
+        """Finish the files; return `count` and `sha256` of each shard."""
         for writer in self._writers.values():
             writer.close()
+        return {
+            split: {"count": len(self.keys[split]), "sha256": sha256_file(shard_path(self._folder, split))}
+            for split in SPLITS
+        }
 
 
 def open_prepared(channel: Path, scratch: Path) -> Path:
-    """The folder with shards and statistics: the channel itself, or its archive unpacked into `scratch`."""
+    """The folder with shards and statistics: the channel itself, or its archive unpacked into `scratch`.
+
+    Raises
+    ------
+    DataProblem
+        When the archive is hostile or broken.
+    """
     archive = channel / ARCHIVE_FILE
     if not archive.exists():
         return channel
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch.mkdir(parents=True)
     try:
-        unpack_archive(archive, scratch)
+        # Shards may be larger than any model: what fits on the volume is the bound.
+        unpack_archive(archive, scratch, max_bytes=shutil.disk_usage(str(scratch)).free)
     except ContractError as error:
         raise DataProblem("the prepared data cannot be opened: %s. Run `prepare` again" % error) from error
     return scratch
 
 
-def read_statistics(folder: Path) -> Dict[str, Any]:
-    """What `prepare` counted and measured."""
+def read_statistics(folder: Path, splits: List[str]) -> Dict[str, Any]:
+    """What `prepare` counted and measured; the shards of `splits` are checked against their digests.
+
+    Raises
+    ------
+    DataProblem
+        When the statistics are missing or a shard is not the one that they were taken from.
+    """
     try:
-        return dict(json.loads((folder / STATISTICS_FILE).read_text("utf-8")))
-    except (OSError, ValueError) as error:
-        raise DataProblem("%s is missing or broken (%s). Run `prepare` again" % (STATISTICS_FILE, error)) from error
+        statistics: Dict[str, Any] = json.loads((folder / STATISTICS_FILE).read_text("utf-8"))
+        broken = [
+            split for split in splits if sha256_file(shard_path(folder, split)) != statistics["shards"][split]["sha256"]
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataProblem("the prepared data is not whole (%r): run `prepare` again" % error) from error
+    if broken:
+        raise DataProblem("the shards %s are not what `prepare` wrote: run it again" % ", ".join(broken))
+    return statistics
 
 
 def signature_of(statistics: Dict[str, Any]) -> Signature:
@@ -78,39 +106,3 @@ def signature_of(statistics: Dict[str, Any]) -> Signature:
         mean=tuple(statistics["mean"]),
         std=tuple(statistics["std"]),
     )
-
-
-def iterate(folder: Path, split: str, signature: Signature, batch_size: int, **options: Any) -> Any:
-    """An `ImageRecordIter` over a split, normalised as the signature says.
-
-    Yields batches of shape (batch_size, channels, height, width), float32; the last one is padded.
-    """
-    names = "rgb"[: signature.channels]
-    normalise = {"mean_" + name: value for name, value in zip(names, signature.mean)}
-    normalise.update({"std_" + name: value for name, value in zip(names, signature.std)})
-    return mx.io.ImageRecordIter(
-        path_imgrec=str(folder / SHARD_NAME.format(split=split)),
-        path_imgidx=str(folder / SHARD_INDEX_NAME.format(split=split)),
-        data_shape=(signature.channels, signature.height, signature.width),
-        batch_size=batch_size,
-        scale=signature.scale,
-        preprocess_threads=processors(),
-        round_batch=True,
-        verbose=False,
-        **normalise,
-        **options,
-    )
-
-
-def read_records(folder: Path, split: str) -> Iterator[Tuple[int, int, bytes]]:
-    """Yield number, label and PNG bytes of every record, in the order they were written."""
-    reader = mx.recordio.MXRecordIO(str(folder / SHARD_NAME.format(split=split)), "r")
-    try:
-        while True:
-            record = reader.read()
-            if record is None:
-                return
-            header, png = mx.recordio.unpack(record)
-            yield int(header.id), int(header.label), png
-    finally:
-        reader.close()

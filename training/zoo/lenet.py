@@ -1,4 +1,4 @@
-"""LeNet with today's activations: for small grey images, from 20 x 20 pixels. LeCun et al., 1998."""
+"""LeNet, two convolutions and two dense layers, for small images from 20 x 20 pixels. LeCun et al., 1998."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mxnet.gluon import nn
 
 
 def build(classes: int, channels: int) -> nn.HybridBlock:
-    """Two convolutions and two dense layers; input (batch, channels, height, width), output (batch, classes)."""
+    """Input (batch, channels, height, width), output (batch, classes) of logits."""
     net = nn.HybridSequential()
     net.add(
         nn.Conv2D(20, kernel_size=5, activation="relu", in_channels=channels),

@@ -6,7 +6,7 @@ from mxnet.gluon import nn
 
 
 def build(classes: int, channels: int) -> nn.HybridBlock:
-    """Two hidden layers over the flattened image; `channels` is read from the first batch."""
+    """Input (batch, channels, height, width), output (batch, classes) of logits; two hidden layers."""
     net = nn.HybridSequential()
     net.add(nn.Flatten(), nn.Dense(128, activation="relu"), nn.Dense(64, activation="relu"), nn.Dense(classes))
     return net

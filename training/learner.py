@@ -1,0 +1,157 @@
+"""A network, its optimizer and its devices: learns an epoch, is validated, saved and restored."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import mxnet as mx
+from mxnet import autograd, gluon
+
+from training import zoo
+from training.batches import Batches, share
+from training.checkpoint import BEST, PARAMS, STATES, Progress
+from training.optimizer_state import load_state, save_state
+
+Sums = Tuple[float, float, int]  # loss, hits, examples
+_EPOCH_SEEDS = 10_007
+
+
+class Learner:
+    """One training's moving parts.
+
+    Parameters
+    ----------
+    batches
+        The data.
+    options
+        The hyperparameters.
+    contexts
+        MXNet's devices; each batch is split among them.
+    best
+        File for the weights of the best epoch.
+    """
+
+    def __init__(self, batches: Batches, options: argparse.Namespace, contexts: List[Any], best: Path) -> None:
+        self.batches = batches
+        self.options = options
+        self.contexts = contexts
+        self.best = best
+        mx.random.seed(options.seed)
+        signature = batches.signature
+        self.net = zoo.build(options.network, len(signature.labels), signature.channels)
+        self.net.initialize(mx.init.Xavier(), ctx=contexts)
+        # Layers that learn their input's size learn it now, so that the parameters can be saved and loaded.
+        self.probe()
+        self.net.hybridize(static_alloc=True, static_shape=True)
+        self.loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        settings = {"learning_rate": options.learning_rate}
+        if options.optimizer == "sgd":
+            settings["momentum"] = 0.9
+        several = "device" if len(contexts) > 1 else None
+        self.trainer = gluon.Trainer(
+            self.net.collect_params(), options.optimizer, settings, kvstore=several, update_on_kvstore=False
+        )
+
+    def probe(self) -> None:
+        """Ask the network about an empty image."""
+        signature = self.batches.signature
+        shape = (1, signature.channels, signature.height, signature.width)
+        for context in self.contexts:
+            self.net(mx.nd.zeros(shape, ctx=context)).wait_to_read()
+
+    @property
+    def updates(self) -> int:
+        """How often the weights have been updated."""
+        return int(self.trainer._optimizer.num_update)
+
+    def learn(self, epoch: int, progress: Progress, asked_to_stop: Callable[[], bool]) -> Tuple[Sums, Optional[int]]:
+        """Go through the training split, from where `progress` stands in it, until it ends or a stop is asked for.
+
+        The order of an epoch depends on seed and epoch alone, so a resumed training is the one that was interrupted.
+        Only what a dropout layer drops in the rest of an interrupted epoch is not the same.
+
+        Returns
+        -------
+        Sums of loss, hits and examples, and the number of batches done; None when the epoch is complete.
+        """
+        seed = self.options.seed * _EPOCH_SEEDS + epoch
+        mx.random.seed(seed)
+        tally, before = _Tally(progress.sums), None
+        for done, batch in enumerate(self.batches.shuffled("train", seed, augment=self.options.augment)):
+            if done < progress.steps:
+                continue
+            if asked_to_stop():
+                return tally.read(), done
+            self._step(batch, tally)
+            # Waiting for the step before last keeps MXNet's queue short and never leaves it empty.
+            if before is not None:
+                before.wait_to_read()
+            before = tally.last
+        return tally.read(), None
+
+    def _step(self, batch: Any, tally: _Tally) -> None:
+        losses = []
+        for data, label, real in share(batch, self.contexts):
+            with autograd.record():
+                output = self.net(data)
+                loss = self.loss(output, label)
+            losses.append(loss)
+            tally.add(output, label, loss, real)
+        autograd.backward(losses)
+        self.trainer.step(batch.data[0].shape[0])
+
+    def validate(self) -> Sums:
+        """Sums of loss, hits and examples over the validation split."""
+        tally = _Tally((0.0, 0.0, 0))
+        for batch in self.batches.ordered("validation"):
+            for data, label, real in share(batch, self.contexts):
+                output = self.net(data)
+                tally.add(output, label, self.loss(output, label), real)
+        return tally.read()
+
+    def keep_best(self) -> None:
+        """Remember the weights as they are now."""
+        self.net.save_parameters(str(self.best))
+
+    def write_checkpoint(self, folder: Path) -> None:
+        """Write weights, the optimizer's state and the best weights into a checkpoint's folder."""
+        self.net.save_parameters(str(folder / PARAMS))
+        save_state(self.trainer, folder / STATES)
+        if self.best.exists():
+            shutil.copyfile(str(self.best), str(folder / BEST))
+
+    def restore(self, progress: Progress, folder: Path) -> None:
+        """Go on from a checkpoint's folder."""
+        self.net.load_parameters(str(folder / PARAMS), ctx=self.contexts)
+        load_state(self.trainer, folder / STATES, progress.updates)
+        if progress.best_epoch:
+            shutil.copyfile(str(folder / BEST), str(self.best))
+
+
+class _Tally:
+    """Sums that stay where they are computed: reading them at every step would make each step wait."""
+
+    def __init__(self, start: Sums) -> None:
+        self.loss, self.hits, self.examples = start
+        self.last: Any = None
+        self._sums: Dict[str, Any] = {}
+
+    def add(self, output: Any, label: Any, loss: Any, real: int) -> None:
+        hits = (output.argmax(axis=1)[:real] == label[:real]).sum()
+        self.last = mx.nd.concat(loss[:real].sum().reshape((1,)), hits.reshape((1,)), dim=0)
+        where = str(output.context)
+        self._sums[where] = self._sums[where] + self.last if where in self._sums else self.last
+        self.examples += real
+
+    def read(self) -> Sums:
+        sums = [array.asnumpy() for array in self._sums.values()]
+        loss = self.loss + sum(float(pair[0]) for pair in sums)
+        return loss, self.hits + sum(float(pair[1]) for pair in sums), self.examples
+
+
+def devices(gpus: int) -> List[Any]:
+    """Every GPU the job may use, else the processor."""
+    return [mx.gpu(number) for number in range(gpus)] or [mx.cpu()]

@@ -1,0 +1,100 @@
+"""A model's archive, checked before it is opened, and the network in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Sequence
+
+import mxnet as mx
+import numpy as np
+
+from ratchet.contract import (
+    ARCHIVE_FILE,
+    PARAMS_FILE,
+    SIGNATURE_FILE,
+    SYMBOL_FILE,
+    ContractError,
+    Signature,
+    read_labels,
+    sha256_file,
+    unpack_archive,
+    verify_manifest,
+)
+from training.container import DataProblem
+from training.imagery import decode, to_array
+from training.measure import softmax
+
+
+class Model:
+    """An artefact, checked and loaded.
+
+    Parameters
+    ----------
+    channel
+        Folder that holds its `model.tar.gz`.
+    digest
+        SHA-256 that the archive must have, in hexadecimal.
+    scratch
+        A folder for it, which must not exist.
+    context
+        MXNet's device.
+
+    Raises
+    ------
+    DataProblem
+        When the archive is not the one that was meant, or breaks the contract.
+    """
+
+    def __init__(self, channel: Path, digest: str, scratch: Path, context: Any) -> None:
+        self.name = channel.name
+        self._context = context
+        scratch.mkdir(parents=True)
+        try:
+            _open(channel / ARCHIVE_FILE, digest, scratch)
+            self.signature = _read_signature(scratch)
+            self._net = mx.gluon.SymbolBlock.imports(
+                str(scratch / SYMBOL_FILE), [self.signature.input_name], str(scratch / PARAMS_FILE), ctx=context
+            )
+        except (ContractError, OSError, ValueError, RuntimeError) as error:
+            raise DataProblem("the model in channel %r is refused: %s" % (self.name, str(error).strip())) from error
+
+    def answer(self, pngs: Sequence[bytes]) -> np.ndarray:
+        """Probabilities for images, prepared as the model's own signature says; shape (images, classes), float64.
+
+        Raises
+        ------
+        DataProblem
+            When the network does not answer one number for each label.
+        """
+        batch = mx.nd.array(np.stack([self._feed(png) for png in pngs]), ctx=self._context)
+        output = self._net(batch).asnumpy().astype(np.float64)
+        if output.shape != (len(pngs), len(self.signature.labels)):
+            raise DataProblem(
+                "the model in channel %r answers shape %s, its signature names %d labels: train it again"
+                % (self.name, output.shape, len(self.signature.labels))
+            )
+        return softmax(output) if self.signature.output == "logits" else output
+
+    def _feed(self, png: bytes) -> np.ndarray:
+        signature = self.signature
+        pixels = to_array(decode(png, signature.channels, signature.height, signature.width)).astype(np.float32)
+        normal = (pixels - np.float32(signature.mean)) * (np.float32(signature.scale) / np.float32(signature.std))
+        return normal.transpose(2, 0, 1)
+
+
+def _open(archive: Path, digest: str, target: Path) -> None:
+    if not digest:
+        raise ContractError("no SHA-256 was given for it")
+    actual = sha256_file(archive)
+    if actual != digest.lower():
+        raise ContractError("it has SHA-256 %s, expected %s" % (actual, digest))
+    unpack_archive(archive, target)
+    verify_manifest(target)
+
+
+def _read_signature(folder: Path) -> Signature:
+    signature = Signature.from_json(json.loads((folder / SIGNATURE_FILE).read_text("utf-8")))
+    if read_labels(folder) != signature.labels:
+        raise ContractError("its synset.txt and its signature name different labels")
+    return signature
