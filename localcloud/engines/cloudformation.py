@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.cloudformation.parsing import ResourceMap
+from moto.dynamodb.models.table import Table
+from moto.iam.models import Role
 from moto.s3.models import FakeBucket
 
 import localcloud.resources
 from localcloud.engine import Engine, Host
 from localcloud.patch import change_classes
-from localcloud.resources.bucket import complete, judge_without_tls
+from localcloud.resources import bucket, role, table
 
 
 def engine() -> Engine:
@@ -33,11 +35,17 @@ class CloudFormationEngine:
         """Import the added types, and complete those that moto has."""
         for module in pkgutil.iter_modules(localcloud.resources.__path__):
             importlib.import_module(f"localcloud.resources.{module.name}")
-        whole = complete(FakeBucket.create_from_cloudformation_json)
+        new_bucket = bucket.complete(FakeBucket.create_from_cloudformation_json)
+        changed_bucket = bucket.complete_update(FakeBucket.update_from_cloudformation_json)
+        new_table = table.complete(Table.create_from_cloudformation_json)
+        new_role = role.complete(Role.create_from_cloudformation_json)
         self._undo = change_classes(
             [
-                (FakeBucket, "create_from_cloudformation_json", classmethod(whole)),
-                (FakeBucket, "get_permission", judge_without_tls(FakeBucket.get_permission)),
+                (FakeBucket, "create_from_cloudformation_json", classmethod(new_bucket)),
+                (FakeBucket, "update_from_cloudformation_json", classmethod(changed_bucket)),
+                (FakeBucket, "get_permission", bucket.judge_without_tls(FakeBucket.get_permission)),
+                (Table, "create_from_cloudformation_json", classmethod(new_table)),
+                (Role, "create_from_cloudformation_json", classmethod(new_role)),
                 (ResourceMap, "__getitem__", _dependencies_first(ResourceMap.__getitem__)),
             ]
         )

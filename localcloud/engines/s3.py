@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from typing import Any
+from urllib.parse import quote_plus
 
 from moto.s3 import notifications
 from moto.s3.models import FakeDeleteMarker, S3Backend, s3_backends
@@ -82,6 +83,7 @@ class S3Engine:
         source = _Removed(key.name) if removal or isinstance(key, FakeDeleteMarker) else key
         event = _moto_event(event_name, bucket, source, notification_id)
         told = event["Records"][0]["s3"]["object"]
+        told["key"] = quote_plus(key.name, safe="/")  # slashes stay, as AWS leaves them
         if source is not key:
             del told["size"], told["eTag"]
         if bucket.is_versioned:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
 from localcloud.resources.base import properties_of
+from localcloud.resources.lifecycle import api_rules
 
 _NOTIFICATIONS = {
     "QueueConfigurations": ("QueueConfiguration", "Queue"),
@@ -32,7 +34,19 @@ def complete(create: Create) -> Create:
     return create_whole
 
 
-def judge_without_tls(get_permission: Callable[[FakeBucket, str, str], Any]) -> Callable[[FakeBucket, str, str], Any]:
+def complete_update(update: Create) -> Create:
+    """Wrap moto's update of a bucket likewise."""
+
+    def update_whole(cls: type, **arguments: Any) -> FakeBucket:
+        bucket = update(**arguments)
+        properties = properties_of(arguments["cloudformation_json"])
+        put_properties(bucket.name, properties, arguments["account_id"], arguments["region_name"])
+        return bucket
+
+    return update_whole
+
+
+def judge_without_tls(get_permission: Callable[[Any, str, str], Any]) -> Callable[[FakeBucket, str, str], Any]:
     """Count the loopback as a secure transport: a policy that refuses plain HTTP does not refuse here.
 
     moto looks at no condition of a bucket policy, so a rule for insecure requests alone would refuse every one.
@@ -44,11 +58,9 @@ def judge_without_tls(get_permission: Callable[[FakeBucket, str, str], Any]) -> 
             return get_permission(self, action, resource)
         policy = json.loads(kept)
         policy["Statement"] = [rule for rule in policy["Statement"] if not _is_for_plain_http(rule)]
-        try:
-            self.policy = json.dumps(policy).encode() if policy["Statement"] else None
-            return get_permission(self, action, resource)
-        finally:
-            self.policy = kept
+        # The bucket itself stays as it is: other requests look at its policy at the same time.
+        judged = SimpleNamespace(policy=json.dumps(policy).encode() if policy["Statement"] else None)
+        return get_permission(judged, action, resource)
 
     return permission
 
@@ -59,7 +71,7 @@ def _is_for_plain_http(rule: dict[str, Any]) -> bool:
 
 
 def put_properties(name: str, properties: dict[str, Any], account_id: str, region_name: str) -> None:
-    """Put versioning, the public access block, ownership and notifications of a bucket."""
+    """Put versioning, the public access block, ownership, lifecycle and notifications of a bucket."""
     backend = s3_backends[account_id][get_partition(region_name)]
     if "VersioningConfiguration" in properties:
         backend.put_bucket_versioning(name, properties["VersioningConfiguration"]["Status"])
@@ -67,6 +79,8 @@ def put_properties(name: str, properties: dict[str, Any], account_id: str, regio
         backend.put_public_access_block(name, properties["PublicAccessBlockConfiguration"])
     if "OwnershipControls" in properties:
         backend.put_bucket_ownership_controls(name, {"Rule": properties["OwnershipControls"]["Rules"][0]})
+    if "LifecycleConfiguration" in properties:
+        backend.put_bucket_lifecycle_configuration(name, api_rules(properties["LifecycleConfiguration"]))
     if "NotificationConfiguration" in properties:
         backend.put_bucket_notification_configuration(name, _notifications(properties["NotificationConfiguration"]))
 
