@@ -87,6 +87,12 @@ def test_a_bucket_keeps_versions_and_is_closed_and_encrypted(
     assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def test_every_role_can_do_something(laptop: Laptop, deployment: Deployment) -> None:
+    iam = laptop.client("iam")
+    for arn in (deployment.training_role_arn, deployment.task_role_arn, deployment.execution_role_arn):
+        assert iam.list_role_policies(RoleName=arn.rpartition("/")[2])["PolicyNames"]
+
+
 def test_old_output_of_jobs_expires(laptop: Laptop, deployment: Deployment) -> None:
     rules = laptop.client("s3").get_bucket_lifecycle_configuration(Bucket=deployment.jobs_bucket)["Rules"]
     assert any(rule["Status"] == "Enabled" and "Expiration" in rule for rule in rules)
@@ -99,6 +105,7 @@ def test_a_table_is_paid_by_request_and_can_be_restored(laptop: Laptop, deployme
     assert {(key["AttributeName"], key["KeyType"]) for key in found["KeySchema"]} == {("pk", "HASH"), ("sk", "RANGE")}
     assert found["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert found["SSEDescription"]["Status"] == "ENABLED"
+    assert found["DeletionProtectionEnabled"] is True
     backups = dynamodb.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
 
