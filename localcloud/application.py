@@ -29,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class Check(Protocol):
@@ -51,20 +52,24 @@ class Application:
         Returns what the health route shows.
     loopback_only
         Whether requests by another name than the loopback's are refused.
+    pages
+        WSGI applications for what is no AWS call, by the start of their paths.
     """
 
     def __init__(
         self,
-        moto: Callable[[Environ, StartResponse], Iterable[bytes]],
+        moto: Wsgi,
         *,
         checks: Sequence[Check],
         health: Callable[[], Mapping[str, Any]],
         loopback_only: bool,
+        pages: Mapping[str, Wsgi] | None = None,
     ) -> None:
         self._moto = moto
         self._checks = tuple(checks)
         self._health = health
         self._loopback_only = loopback_only
+        self._pages = dict(pages or {})
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """Answer one request; its body is already in memory."""
@@ -73,6 +78,13 @@ class Application:
         if self._loopback_only and not _is_local(environ):
             message = b'{"__type": "AccessDeniedException", "message": "localcloud answers this machine only"}'
             return _answer(start_response, "403 Forbidden", {}, message)
+        path = str(environ.get("PATH_INFO", ""))
+        for prefix, page in self._pages.items():
+            if path.startswith(prefix):
+                return self._answer_with(page, read_call(environ, b""), environ, start_response)
+        return self._call(environ, start_response)
+
+    def _call(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = BytesIO(body)
         call = read_call(environ, body)
@@ -80,12 +92,12 @@ class Application:
             refusal = check(call)
             if refusal is not None:
                 return _answer(start_response, *refusal)
-        return self._forward(call, environ, start_response)
+        with _lock_of(call):
+            return self._answer_with(self._moto, call, environ, start_response)
 
-    def _forward(self, call: Call, environ: Environ, start_response: StartResponse) -> list[bytes]:
+    def _answer_with(self, app: Wsgi, call: Call, environ: Environ, start_response: StartResponse) -> list[bytes]:
         try:
-            with _lock_of(call):
-                return [b"".join(self._moto(environ, start_response))]
+            return [b"".join(app(environ, start_response))]
         except Exception:  # noqa: BLE001 - the edge of a request: the server must survive it
             _log.exception("%s %s %s failed", call.service, call.method, call.target or call.path)
             failure = "localcloud failed; its log says why"

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,15 @@ class LocalCloud:
     def _application(self) -> Application:
         from moto.moto_server import werkzeug_app
 
+        from localcloud.console import PREFIX, Console
+        from localcloud.job_page import describe_job
+
         os.environ["MOTO_PORT"] = str(self._port)  # moto calls itself for some services
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
         moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
-        return Application(moto, checks=[Validator()], health=self.health, loopback_only=loopback_only)
+        pages = {PREFIX: Console(partial(describe_job, region=self._region))}
+        return Application(moto, checks=[Validator()], health=self.health, loopback_only=loopback_only, pages=pages)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -139,6 +140,21 @@ def test_health_names_the_engines(cloud: LocalCloud) -> None:
         health = json.load(answer)
     assert health["status"] == "ok"
     assert health["services"] == ["s3"]
+
+
+def test_an_object_can_be_looked_at_but_runs_nothing(cloud: LocalCloud) -> None:
+    s3 = _client(cloud, "s3")
+    s3.create_bucket(Bucket="reports")
+    s3.put_object(Bucket="reports", Key="m/1/report.html", Body=b"<script>alert(1)</script>")
+    with urlopen(f"{cloud.url}/_localcloud/console/s3/object/reports?prefix=m/1/report.html") as answer:
+        assert answer.read() == b"<script>alert(1)</script>"
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+
+
+def test_a_job_nobody_knows_has_no_page(cloud: LocalCloud) -> None:
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{cloud.url}/_localcloud/console/sagemaker/job?name=nobody")
+    assert refused.value.code == 404
 
 
 def test_one_connection_carries_several_requests(cloud: LocalCloud) -> None:
