@@ -88,6 +88,7 @@ class Show:
     laptop: Laptop
     started: float = field(default_factory=time.monotonic)
     predictions: list[dict[str, Any]] = field(default_factory=list)
+    _sighted: set[str] = field(default_factory=set)
     _answered: set[str] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
 
@@ -183,9 +184,17 @@ class Show:
         ]
 
     def _answer(self, gate: dict[str, Any]) -> None:
-        """Answer a waiting gate once: by a key on a terminal, in alice's name elsewhere."""
+        """Answer a waiting gate once: by a key on a terminal, in alice's name elsewhere.
+
+        Airflow asks again when an answer came before its scheduler had noted that the task waits; so the first sight of
+        a gate is not answered yet, and a gate that is asked again is answered again.
+        """
         digest = waiting_digest(gate)
-        if digest in self._answered:
+        question = f"{digest} {gate['task_instance']['try_number']}"
+        if question in self._answered:
+            return
+        if question not in self._sighted:
+            self._sighted.add(question)
             return
         if interactive():
             self.follower.tell(
@@ -198,5 +207,5 @@ class Show:
         else:
             approve = True
         self.approver.answer(gate, approve=approve, digest=digest, comment="answered by the demo")
-        self._answered.add(digest)
+        self._answered.add(question)
         self.follower.tell(f"{APPROVER} {'approved' if approve else 'rejected'} {short(digest)}")

@@ -18,6 +18,7 @@ from ratchet.aws.client import connect
 from ratchet.aws.stack import cached_deployment
 from ratchet.cli.airflow import Airflow
 from ratchet.cli.data import upload
+from ratchet.cli.gate import waiting_digest
 from ratchet.cli.session import Session, start_session
 from ratchet.laptop.digits import write_digits
 from ratchet.laptop.home import ROOT, Ports
@@ -122,9 +123,17 @@ class Loop:
         return "\n".join(f"{name}: {line}" for name, lines in logs.items() for line in lines)
 
     def answer(self, gate: dict[str, Any], *, approve: bool, person: str = "alice") -> None:
-        digest = gate["params"]["digest"]
-        value = digest["value"] if isinstance(digest, dict) else digest
-        self.airflow(person).answer(gate, approve=approve, digest=value, comment="said the test")
+        """Answer until the gate has taken it: Airflow asks again when an answer overtakes its scheduler."""
+        run, digest = gate["task_instance"]["dag_run_id"], waiting_digest(gate)
+
+        def taken() -> bool:
+            if self.task(run, "approve")["state"] not in ("awaiting_input", "up_for_retry", "scheduled", "queued"):
+                return True
+            for waiting in self.airflow().waiting(DAG, run):
+                self.airflow(person).answer(waiting, approve=approve, digest=digest, comment="said the test")
+            return False
+
+        self.wait_for("the gate to take the answer", taken, 60.0)
 
     def end(self, run: str) -> str:
         """Wait until the run has ended; return its state."""
