@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
 import ssl
 import time
-from typing import Any, Callable, Tuple, cast
+from typing import Any, Callable, Iterator, Tuple, cast
 
 from inference.address import Target
 
@@ -57,11 +58,21 @@ class PinnedConnection(http.client.HTTPConnection):
             self._plain = context.wrap_socket(self._plain, server_hostname=self._target.host)
         self.sock = cast(Any, _DeadlineSocket(self._plain, self._deadline))
 
-    def close(self) -> None:
-        """Close the socket, too, which a finished response would leave to the garbage collector."""
-        super().close()
+    def hang_up(self) -> None:
+        """Close the socket. `close` alone must not: http.client calls it before the last body is read."""
+        self.close()
         if self._plain is not None:
             self._plain.close()
+
+
+@contextlib.contextmanager
+def connect_pinned(target: Target, address: str, deadline: Deadline) -> Iterator[http.client.HTTPConnection]:
+    """A connection for `target` that goes to `address`, and ends with the `with` block."""
+    connection = PinnedConnection(target, (address, target.port), deadline)
+    try:
+        yield connection
+    finally:
+        connection.hang_up()
 
 
 class _DeadlineSocket:

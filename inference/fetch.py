@@ -6,11 +6,11 @@ import http.client
 import socket
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Callable, FrozenSet, List, Optional, Tuple
+from typing import Callable, ContextManager, FrozenSet, List, Optional, Tuple
 from urllib.parse import urljoin
 
 from inference.address import Target, is_listed, is_public, read_target
-from inference.connection import Deadline, PinnedConnection
+from inference.connection import Deadline, connect_pinned
 from inference.failure import ServingError
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -20,18 +20,13 @@ _CHUNK_BYTES = 64 * 1024
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 Resolve = Callable[[str, int], List[str]]
-Connect = Callable[[Target, str, Deadline], http.client.HTTPConnection]
+Connect = Callable[[Target, str, Deadline], ContextManager[http.client.HTTPConnection]]
 
 
 def resolve_host(host: str, port: int) -> List[str]:
     """Every IP address that the system's resolver names for a host."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     return [str(entry[4][0]) for entry in found]
-
-
-def connect_pinned(target: Target, address: str, deadline: Deadline) -> http.client.HTTPConnection:
-    """A connection for `target` that goes to `address`."""
-    return PinnedConnection(target, (address, target.port), deadline)
 
 
 class Fetcher:
@@ -85,8 +80,8 @@ class Fetcher:
         raise ServingError(400, "url_redirects", "The URL redirects more than %d times." % MAX_REDIRECTS)
 
     def _request(self, target: Target, deadline: Deadline) -> Tuple[bytes, Optional[str]]:
-        connection = self._connect(target, self._checked_address(target, deadline), deadline)
-        try:
+        address = self._checked_address(target, deadline)
+        with self._connect(target, address, deadline) as connection:
             headers = {"Host": target.authority, "Accept": "image/*", "Accept-Encoding": "identity"}
             connection.request("GET", target.path, headers={**headers, "User-Agent": "ratchet", "Connection": "close"})
             response = connection.getresponse()
@@ -96,8 +91,6 @@ class Fetcher:
             if response.status != 200:
                 raise ServingError(424, "url_status", "The URL answered with status %d." % response.status)
             return _read_body(response), None
-        finally:
-            connection.close()
 
     def _checked_address(self, target: Target, deadline: Deadline) -> str:
         looking: Future[List[str]] = self._resolvers.submit(self._resolve, target.host, target.port)

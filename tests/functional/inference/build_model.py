@@ -35,15 +35,15 @@ def main(folder: Path, channels: int) -> None:
         height=28,
         width=28,
         labels=labels,
-        mean=(0.0,) * channels,
-        std=(1.0,) * channels,
+        mean=(101.0, 60.0, 128.0)[:channels],
+        std=(0.3, 0.25, 0.5)[:channels],
         scale=1 / 255,
     )
     (folder / contract.SIGNATURE_FILE).write_text(json.dumps(signature.to_json()), "utf-8")
     (folder / contract.LABELS_FILE).write_text("\n".join(labels) + "\n", "utf-8")
     (folder / contract.METRICS_FILE).write_text("{}", "utf-8")
     contract.write_manifest(folder)
-    with tarfile.open(str(folder.with_suffix(".tar.gz")), "w:gz") as tar:
+    with tarfile.open(str(folder.parent / contract.ARCHIVE_FILE), "w:gz") as tar:
         for path in sorted(folder.iterdir()):
             tar.add(str(path), arcname=path.name)
 

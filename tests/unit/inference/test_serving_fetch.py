@@ -3,6 +3,7 @@
 import http.client
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 
 import pytest
 
@@ -60,9 +61,11 @@ class Network:
         self.reached: list[tuple[str, str]] = []
         self.sent = b""
 
-    def connect(self, target: Target, address: str, deadline: Deadline) -> http.client.HTTPConnection:
+    def connect(
+        self, target: Target, address: str, deadline: Deadline
+    ) -> AbstractContextManager[http.client.HTTPConnection]:
         self.reached.append((target.host, address))
-        return ScriptedConnection(target.host, self)
+        return closing(ScriptedConnection(target.host, self))
 
 
 class ScriptedConnection(http.client.HTTPConnection):
