@@ -63,10 +63,15 @@ class PollTrigger(BaseTrigger):
         return "operators.poll.PollTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until done; an error that a retry may mend is borne for a while."""
+        """Look until done; an error that a retry may mend is borne for a while.
+
+        The worker has just looked, so the trigger waits first. That also gives the scheduler the time to note that the
+        task was deferred: an event that overtakes it makes Airflow take the task for lost and try it again.
+        """
         watch = await asyncio.to_thread(open_watch, self.kind, self.pipeline, self.payload)
         shown, failures = "", 0
         while True:
+            await asyncio.sleep(self.poll_seconds)
             try:
                 seen: Look = await asyncio.to_thread(watch.look)
                 failures = 0
@@ -76,13 +81,11 @@ class PollTrigger(BaseTrigger):
                     yield TriggerEvent({"error": str(error), "actor": error.actor.value})
                     return
                 self.log.warning("cannot look at %s now, trying again: %s", self.kind, error)
-                await asyncio.sleep(self.poll_seconds)
                 continue
             shown = self._tell(seen, shown)
             if seen.done:
                 yield TriggerEvent(dict(seen.outcome))
                 return
-            await asyncio.sleep(self.poll_seconds)
 
     async def on_kill(self) -> None:
         """End the remote work when a person ends the task."""
@@ -109,24 +112,26 @@ class WaitingOperator(RatchetOperator):
         self._watch: Watch | None = None
 
     def wait(self, context: Context, payload: Mapping[str, Any], *, limit_seconds: float) -> Any:
-        """Wait for `payload`, at most `limit_seconds`, then go on in `resume`."""
+        """Wait for `payload`, at most `limit_seconds`, then go on in `resume`; at once if it is done already."""
         workshop = self.workshop()
         poll_seconds = workshop.settings.poll_seconds
-        if self.deferrable:
+        self._watch = open_watch(self.watch_kind, self.pipeline, payload)
+        seen = self._watch.look()
+        if self.deferrable and not seen.done:
             self.defer(
                 trigger=PollTrigger(self.watch_kind, self.pipeline, payload, poll_seconds),
                 method_name="resume",
                 timeout=timedelta(seconds=limit_seconds + _DEFERRAL_MARGIN_SECONDS),
             )
-        self._watch = open_watch(self.watch_kind, self.pipeline, payload)
         deadline = workshop.clock.now() + timedelta(seconds=limit_seconds)
-        while not (seen := self._watch.look()).done:
+        while not seen.done:
             for line in (*seen.lines, seen.message):
                 self.log.info("%s", line)
             if workshop.clock.now() > deadline:
                 self._watch.cancel()
                 return self.resume(context, {"error": f"not done after {limit_seconds:.0f} s", "actor": "operator"})
             workshop.clock.sleep(poll_seconds)
+            seen = self._watch.look()
         return self.resume(context, dict(seen.outcome))
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
