@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -29,6 +29,8 @@ class Call:
         Media type without parameters, in lower case.
     body
         The whole body.
+    headers
+        By their names in lower case.
     """
 
     service: str
@@ -38,6 +40,7 @@ class Call:
     target: str
     content_type: str
     body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_call(environ: Mapping[str, Any], body: bytes) -> Call:
@@ -52,6 +55,11 @@ def read_call(environ: Mapping[str, Any], body: bytes) -> Call:
         target=target,
         content_type=environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower(),
         body=body,
+        headers={
+            name[len("HTTP_") :].replace("_", "-").lower(): str(value)
+            for name, value in environ.items()
+            if name.startswith("HTTP_")
+        },
     )
 
 

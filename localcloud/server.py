@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.application import Application
+from localcloud.checksum import check_body
 from localcloud.engine import Engine, Host
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
@@ -149,7 +150,9 @@ class LocalCloud:
         moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
         pages = {PREFIX: Console(partial(describe_job, region=self._region))}
-        return Application(moto, checks=[Validator()], health=self.health, loopback_only=loopback_only, pages=pages)
+        return Application(
+            moto, checks=[Validator(), check_body], health=self.health, loopback_only=loopback_only, pages=pages
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -32,7 +32,7 @@ _ROUNDS = 10
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    with LocalCloud(home=tmp_path_factory.mktemp("home"), engines=load_engines(["s3"])) as made:
+    with LocalCloud(home=tmp_path_factory.mktemp("home"), engines=load_engines(["s3", "dynamodb"])) as made:
         yield made
 
 
@@ -95,6 +95,21 @@ def test_a_transaction_has_exactly_one_winner(cloud: LocalCloud) -> None:
     assert _winners(write, "TransactionCanceledException") == 1
 
 
+def test_a_transaction_sent_again_with_its_token_is_done_once(cloud: LocalCloud) -> None:
+    dynamodb = _client(cloud, "dynamodb")
+    _make_table(dynamodb, "tokens")
+    once = {"ConditionExpression": "attribute_not_exists(pk)", "TableName": "tokens"}
+
+    def write(key: str) -> None:
+        put = {**once, "Item": {"pk": {"S": key}}}
+        dynamodb.transact_write_items(TransactItems=[{"Put": put}], ClientRequestToken="token")
+
+    write("one")
+    write("one")
+    with pytest.raises(ClientError, match="IdempotentParameterMismatch"):
+        write("two")
+
+
 def test_an_atomic_counter_loses_no_update(cloud: LocalCloud) -> None:
     dynamodb = _client(cloud, "dynamodb")
     _make_table(dynamodb, "counter")
@@ -126,6 +141,19 @@ def test_a_write_once_object_has_exactly_one_writer(cloud: LocalCloud) -> None:
     assert [race(f"key-{number}") for number in range(_ROUNDS)] == [1] * _ROUNDS
 
 
+@pytest.mark.parametrize("name", ["ContentMD5", "ChecksumSHA256", "ChecksumSHA1", "ChecksumCRC32"])
+def test_an_object_that_is_not_what_was_sent_is_refused(cloud: LocalCloud, name: str) -> None:
+    s3 = _client(cloud, "s3")
+    s3.create_bucket(Bucket="exact")
+    with pytest.raises(ClientError, match="BadDigest"):
+        s3.put_object(Bucket="exact", Key="k", Body=b"content", **{name: "AAAAAA=="})
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket="exact", Key="k")
+    algorithm = {} if name == "ContentMD5" else {"ChecksumAlgorithm": name.removeprefix("Checksum")}
+    s3.put_object(Bucket="exact", Key="other", Body=b"content", **algorithm)
+    s3.delete_object(Bucket="exact", Key="other")
+
+
 def test_a_large_object_comes_back_as_it_went(cloud: LocalCloud) -> None:
     s3 = _client(cloud, "s3")
     s3.create_bucket(Bucket="large")
@@ -139,7 +167,7 @@ def test_health_names_the_engines(cloud: LocalCloud) -> None:
     with urlopen(f"{cloud.url}/_localcloud/health") as answer:
         health = json.load(answer)
     assert health["status"] == "ok"
-    assert health["services"] == ["s3"]
+    assert health["services"] == ["dynamodb", "s3"]
 
 
 def test_an_object_can_be_looked_at_but_runs_nothing(cloud: LocalCloud) -> None:
