@@ -16,6 +16,7 @@ from operators.link import ReportLink
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ratchet.approval import Decision
     from ratchet.loop.workshop import Workshop
 
 
@@ -46,12 +47,18 @@ class ApproveModelOperator(ApprovalOperator):
         self.pipeline = pipeline
 
     def execute(self, context: Context) -> Any:
-        """Write the dossier of the candidate as it is now, and park until somebody answers."""
+        """Write the dossier of the candidate as it is now, and park until somebody answers.
+
+        A decision that an earlier try recorded stands; nobody is asked twice.
+        """
         from ratchet.loop.gate import write_dossier
 
         version = int(pull(context, "decide")["version"])
         with airflow_errors():
             workshop = self._workshop()
+            decision = workshop.approvals.find(workshop.pipeline.model_name, version)
+            if decision is not None:
+                return self._conclude(context, workshop, decision)
             report = workshop.page_of(
                 workshop.registry.get(workshop.pipeline.model_name, version).evaluation["report_uri"]
             )
@@ -85,14 +92,18 @@ class ApproveModelOperator(ApprovalOperator):
         )
         with airflow_errors():
             decision = answer(workshop, version, given)
-            if not decision.approved:
-                close_claim(workshop, context, "rejected")
-        self.log.info("%s: %s by %s", version, "approved" if decision.approved else "rejected", decision.who)
+        return self._conclude(context, workshop, decision)
+
+    def _conclude(self, context: Context, workshop: Workshop, decision: Decision) -> dict[str, Any]:
+        word = "approved" if decision.approved else "rejected"
+        self.log.info("%s %d was %s by %s", decision.model, decision.version, word, decision.who)
         if not decision.approved:
+            with airflow_errors():
+                close_claim(workshop, context, "rejected")
             raise AirflowSkipException(
-                f"version {version} was rejected by {decision.who}: {decision.comment or 'no comment'}"
+                f"version {decision.version} was rejected by {decision.who}: {decision.comment or 'no comment'}"
             )
-        return {"version": version, "digest": decision.digest, "who": decision.who}
+        return {"version": decision.version, "digest": decision.digest, "who": decision.who}
 
     def _workshop(self) -> Workshop:
         from ratchet.loop.workshop import open_workshop
