@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import socket
 import threading
@@ -23,7 +22,7 @@ from ratchet import __version__
 DEFAULT_PORT = 4566
 DEFAULT_HOME = Path(".ratchet") / "localcloud"
 
-_log = logging.getLogger(__name__)
+_STOP_LOOK_SECONDS = 0.05
 
 
 class PortInUse(Exception):
@@ -121,7 +120,9 @@ class LocalCloud:
         _forget_state()
         self._install_engines()
         self._server = Server(listener, self._application())
-        self._thread = threading.Thread(target=self._server.serve_forever, name="localcloud", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_STOP_LOOK_SECONDS,), name="localcloud", daemon=True
+        )
         self._thread.start()
 
     def _install_engines(self) -> None:
