@@ -16,6 +16,7 @@ STATES = "optimizer.params"
 ABOUT = "progress.json"
 _DRAFT = "draft"
 _KEPT = 2
+_LEAST_GAIN = 1e-4  # nats; a loss that creeps would keep a training alive for ever
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Progress:
     updates
         Updates of the weights so far.
     best_epoch, best_accuracy, best_loss
-        The epoch with the best validation accuracy, at equal accuracy with the smallest loss.
+        The epoch with the best validation accuracy, at equal accuracy with a loss that is smaller by 0.0001 or more.
     history
         Metrics of every complete epoch.
     """
@@ -53,7 +54,7 @@ class Progress:
         done = replace(
             self, epoch=epoch, steps=0, sums=(0.0, 0.0, 0), updates=updates, history=(*self.history, metrics)
         )
-        if (accuracy, -loss) > (self.best_accuracy, -self.best_loss):
+        if accuracy > self.best_accuracy or (accuracy == self.best_accuracy and loss < self.best_loss - _LEAST_GAIN):
             return replace(done, best_epoch=epoch, best_accuracy=accuracy, best_loss=loss)
         return done
 

@@ -140,6 +140,8 @@ class _Tally:
         self._sums: Dict[str, Any] = {}
 
     def add(self, output: Any, label: Any, loss: Any, real: int) -> None:
+        if not real:  # MXNet knows no empty arrays
+            return
         hits = (output.argmax(axis=1)[:real] == label[:real]).sum()
         self.last = mx.nd.concat(loss[:real].sum().reshape((1,)), hits.reshape((1,)), dim=0)
         where = str(output.context)
