@@ -1,213 +1,116 @@
-"""Carries releases out: observe, one safe step, write the record, return; killed anywhere, it goes on from there."""
+"""Carries one release out: claim, observe, one safe step, write the record; killed anywhere, it goes on from there."""
 
 from __future__ import annotations
 
-import base64
-import json
 import logging
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace as changed
 from typing import Any, Protocol
 
-from ratchet.aws import Aws, Bucket, ConditionFailedError, Deployment, Put, Table, create, replace
+from ratchet.aws import ConditionFailedError, Put, Table, replace
+from ratchet.aws.condition import REVISION
 from ratchet.clock import Clock
-from ratchet.contract import SMOKE_FILE
-from ratchet.errors import ConflictError, NotFoundError, RatchetError, ReleaseError, UnavailableError
-from ratchet.naming import model_pk, release_sk, report_key
-from ratchet.registry import ModelVersion, Registry, Stage
-from ratchet.rollout.machine import (
-    Observed,
-    Outcome,
-    Progress,
-    Rollout,
-    State,
-    decide,
-    is_stuck,
-    send_back,
-)
-from ratchet.rollout.plan import Candidate, Plan, Step, Verb, order_steps
-from ratchet.rollout.record import LOCKS_PK, changing_part, lock_item, read_rollout, rollout_item
-from ratchet.rollout.targets import Example, Shift, Target, make_target
-from ratchet.spec import Release as ReleaseSpec
+from ratchet.errors import ConflictError, NotFoundError, RatchetError, UnavailableError
+from ratchet.registry import Registry, Stage
+from ratchet.rollout.example import Example
+from ratchet.rollout.lock import Locks
+from ratchet.rollout.machine import Observed, Outcome, Phase, Progress, Rollout, State, decide, is_stuck, send_back
+from ratchet.rollout.plan import Plan, Step, Verb
+from ratchet.rollout.record import changing_part, holder_of, read_claim, read_rollout
+from ratchet.rollout.targets import Shift, Target
 
 log = logging.getLogger(__name__)
-MakeTarget = Callable[[str, Aws, Deployment], Target]
+
+# Longer than a step takes, short enough to wait for after a kill: the step's own time runs on meanwhile. Overlapping all
+# the same does no harm, because every verb may be repeated and the slower worker's record is refused.
+CLAIM_SECONDS = 60.0
+_CLAIM_SHARE = 1 / 3  # of the time that a step has
+_LOOK_SECONDS = 1.0
+_ABORT_SECONDS = 120.0
 
 
-class ApprovalGate(Protocol):
-    """Vouches for an approval of exactly one artefact."""
+class Surroundings(Protocol):
+    """What a release needs around it."""
 
-    def require(self, model: str, version: int, digest: str) -> Any:
-        """Raise `ApprovalError` when there is none."""
-        ...
-
-
-class Releases:
-    """All releases.
-
-    Parameters
-    ----------
-    approvals
-        Asked before anything is released, whatever anybody else says.
-    make_target
-        Builds a target by name.
-    """
-
-    def __init__(
-        self,
-        aws: Aws,
-        deployment: Deployment,
-        registry: Registry,
-        approvals: ApprovalGate,
-        *,
-        clock: Clock,
-        make_target: MakeTarget = make_target,
-    ) -> None:
-        self.table = Table(aws, deployment.registry_table)
-        self.registry = registry
-        self.clock = clock
-        self._aws = aws
-        self._deployment = deployment
-        self._approvals = approvals
-        self._make_target = make_target
+    table: Table
+    registry: Registry
+    clock: Clock
 
     def target(self, name: str) -> Target:
         """Build a target."""
-        return self._make_target(name, self._aws, self._deployment)
+        ...
 
-    def plan(self, version: ModelVersion, release: ReleaseSpec) -> Plan:
-        """Work out a release of a version from what is live now; changes nothing."""
-        targets: dict[str, Target] = {name: self.target(name) for name in release.targets}
-        canaries: dict[str, float] = {
-            name: release.canary_percent for name, target in targets.items() if target.splits_traffic
-        }
-        return Plan(
-            candidate=Candidate(version.model, version.version, version.digest, version.uri),
-            steps=order_steps(release.targets, canaries),
-            before={name: target.observe() for name, target in targets.items()},
-            tasks=release.tasks,
-            smoke_images=release.smoke_images,
-            timeout_seconds=release.health_timeout_seconds,
-        )
-
-    def begin(self, version: ModelVersion, plan: Plan, *, run_id: str, actor: str) -> Release:
-        """Begin a release, or find it begun.
-
-        Raises
-        ------
-        ApprovalError
-            When nobody has approved exactly this artefact.
-        ConflictError
-            When another release is under way on one of the targets.
-        """
-        self._approvals.require(version.model, version.version, version.digest)
-        found = self._newest(version.model, version.version)
-        if found is not None and version.stage in (Stage.RELEASING, Stage.CHAMPION):
-            return Release(self, found)
-        attempt = int(found["attempt"]) + 1 if found else 1
-        rollout = Rollout(plan=plan, entered_at=self.clock.now().timestamp())
-        item = rollout_item(rollout, attempt=attempt, actor=actor, run_id=run_id)
-        locks = [self._lock(target, holder=f"{item['pk']} {item['sk']}") for target in plan.targets]
-        self.registry.move(
-            version.model,
-            version.version,
-            Stage.RELEASING,
-            expected=version.stage,
-            actor=actor,
-            reason=f"run {run_id} releases it to {', '.join(plan.targets)}",
-            extra=(create(item), *locks),
-        )
-        return self.open(version.model, version.version)
-
-    def open(self, model: str, version: int) -> Release:
-        """Find the newest release of a version."""
-        found = self._newest(model, version)
-        if found is None:
-            raise NotFoundError(f"there is no release of {model} {version}")
-        return Release(self, found)
-
-    def promote(self, model: str, version: int, *, actor: str) -> ModelVersion:
-        """Make a version champion whose release was carried out, and close that release in the same transaction.
-
-        Raises
-        ------
-        ReleaseError
-            When the release was not carried out.
-        """
-        release = self.open(model, version)
-        if release.rollout.state is State.PROMOTED:
-            return self.registry.get(model, version)
-        if release.rollout.state is not State.CARRIED_OUT:
-            raise ReleaseError(
-                f"{model} {version} cannot be promoted: its release is {release.rollout.state}"
-                + (f" ({release.rollout.reason})" if release.rollout.reason else "")
-            )
-        item = release.item
-        closed = replace(item, {**item, "state": State.PROMOTED.value})
-        extra = (closed, *self.unlock(release))
-        return self.registry.promote(model, version, actor=actor, reason=f"released by {item['actor']}", extra=extra)
-
-    def unlock(self, release: Release) -> list[Put]:
-        """Writes that give the targets free, for those that this release holds."""
-        holder = f"{release.item['pk']} {release.item['sk']}"
-        found = [self.table.find(LOCKS_PK, self._resource(target)) for target in release.rollout.plan.targets]
-        return [replace(lock, lock_item(lock["sk"], "")) for lock in found if lock and lock["holder"] == holder]
+    def locks(self, targets: tuple[str, ...]) -> Locks:
+        """The locks of some targets."""
+        ...
 
     def examples(self, plan: Plan) -> list[Example]:
-        """Read the test images that every target must answer as the model did."""
-        candidate = plan.candidate
-        evaluation = self.registry.get(candidate.model, candidate.version).evaluation
-        key = report_key(candidate.model, candidate.version, evaluation["job"], SMOKE_FILE)
-        raw = json.loads(Bucket(self._aws, self._deployment.models_bucket).read(key))["examples"]
-        chosen = raw[: plan.smoke_images]
-        if not chosen:
-            raise ReleaseError(f"{candidate.model} {candidate.version} has no smoke examples: evaluate it again")
-        return [Example(base64.b64decode(one["image_base64"]), str(one["expected_label"])) for one in chosen]
-
-    def _lock(self, target: str, *, holder: str) -> Put:
-        resource = self._resource(target)
-        found = self.table.find(LOCKS_PK, resource)
-        if found is not None and found["holder"] not in ("", holder):
-            raise ConflictError(f"{target} is being released to by {found['holder']}: wait for it to end")
-        return replace(found, lock_item(resource, holder))
-
-    def _resource(self, target: str) -> str:
-        names = {"ecs": f"{self._deployment.cluster_name}/{self._deployment.service_name}"}
-        return f"{target}:{names.get(target, self._deployment.function_name)}"
-
-    def _newest(self, model: str, version: int) -> dict[str, Any] | None:
-        prefix = release_sk(version, 0)[:-4]
-        found = list(self.table.query(model_pk(model), prefix))
-        return found[-1] if found else None
+        """Test images with the answers that are expected."""
+        ...
 
 
 class Release:
-    """One release, as its record says it is."""
+    """One release, as its record says it is. Make a new one for every look, or keep one: the record decides."""
 
-    def __init__(self, releases: Releases, item: Mapping[str, Any]) -> None:
-        self._releases = releases
-        self.item = item
+    def __init__(self, surroundings: Surroundings, item: Mapping[str, Any]) -> None:
+        self._around = surroundings
+        self._token = uuid.uuid4().hex
+        self._writes = 0
+        self.item: Mapping[str, Any] = item
         self.rollout = read_rollout(item)
 
     def advance(self) -> Progress:
         """Do the one thing that is due, and write down what came of it."""
-        before = self.rollout
-        if before.state in (State.CARRIED_OUT, State.PROMOTED, State.ROLLED_BACK):
+        if self.rollout.state.closed or self.rollout.state is State.CARRIED_OUT:
             return self._progress("")
+        if not self._claim():
+            return self._paused()
         outcome = self._attempt()
-        now = self._releases.clock.now().timestamp()
-        after = decide(before, outcome, now)
-        if after is not before:
-            self._write(after)
+        now = self._now()
+        after = decide(self.rollout, outcome, now)
+        if after.state is not self.rollout.state:
+            log.info("release %s is %s now: %s", holder_of(self.item), after.state, outcome.message)
+        if not self._write(after):
+            return self._paused()
         if is_stuck(after, now):
-            return Progress(after.phase, self._where(), f"{outcome.message}; a person has to look", done=True)
+            return Progress(
+                after.phase, self._where(), f"{self._why(outcome.message)}; a person has to look", done=True
+            )
         return self._progress(outcome.message)
 
     def abort(self, reason: str) -> Progress:
-        """Send a running release back; `advance` then does the work."""
-        after = send_back(self.rollout, reason, self._releases.clock.now().timestamp())
-        if after is not self.rollout:
-            self._write(after)
-        return self._progress(reason)
+        """Send a release back that is not promoted yet, and see it back for a while; `advance` does the rest."""
+        turned = self._turn(reason)
+        deadline = self._now() + _ABORT_SECONDS
+        progress = self.advance() if turned else self._paused()
+        while not progress.done and self._now() < deadline:
+            self._around.clock.sleep(_LOOK_SECONDS)
+            self._reload()
+            progress = self.advance()
+        return progress
+
+    def _turn(self, reason: str) -> bool:
+        """Write down that it goes back, also while another worker is at a step: that worker's record is refused."""
+        for _ in range(5):
+            after = send_back(self.rollout, reason, self._now())
+            if self.rollout.state is State.RESTORING:
+                after = changed(self.rollout, entered_at=self._now())  # the way back gets its time anew
+            if after is self.rollout or self._save(changing_part(after)):
+                self.rollout = after
+                return True
+            self._reload()
+        return False
+
+    def _claim(self) -> bool:
+        claim, now = read_claim(self.item), self._now()
+        if claim is not None and claim.by != self._token and claim.until > now:
+            return False
+        until = now + min(CLAIM_SECONDS, self.rollout.plan.timeout_seconds * _CLAIM_SHARE)
+        if self._save({"claim": {"by": self._token, "until": until}}):
+            return True
+        self._reload()
+        return False
 
     def _attempt(self) -> Outcome:
         try:
@@ -222,65 +125,128 @@ class Release:
             return Outcome(Observed.FAILED, str(error))
 
     def _do(self, step: Step) -> Outcome:
-        plan, target = self.rollout.plan, self._releases.target(step.target)
+        plan, target = self.rollout.plan, self._around.target(step.target)
         if step.verb is Verb.PREPARE:
             return target.prepare(plan.candidate)
+        if step.verb is Verb.CONFIRM:
+            return _confirm(target, plan)
         revision = self.rollout.revisions[step.target]
         if step.verb is Verb.TRY:
-            return target.try_out(plan.candidate, revision, self._releases.examples(plan))
-        shift = Shift(revision, step.percent, plan.tasks, plan.before[step.target])
+            return target.try_out(plan.candidate, revision, self._around.examples(plan))
+        shift = Shift(revision, step.percent, plan.tasks, plan.before[step.target], self.rollout.asked)
         if step.verb is Verb.SHIFT:
             return target.shift(shift)
-        return target.check(plan.candidate, shift, self._releases.examples(plan))
+        return target.check(plan.candidate, shift, self._around.examples(plan))
 
     def _restore(self) -> Outcome:
         """Send every target back; done when all have settled."""
         plan = self.rollout.plan
-        outcomes = []
+        open_ones = []
         for name in reversed(plan.targets):
             # One target that cannot be reached must not keep the others on the candidate.
             try:
-                outcomes.append((name, self._releases.target(name).restore(plan.before[name])))
+                outcome = self._around.target(name).restore(plan.before[name])
             except RatchetError as error:
-                outcomes.append((name, Outcome(Observed.WAITING, str(error))))
-        open_ones = [
-            f"{name}: {outcome.message}" for name, outcome in outcomes if outcome.observed is not Observed.DONE
-        ]
+                outcome = Outcome(Observed.WAITING, str(error))
+            if outcome.observed is not Observed.DONE:
+                open_ones.append(f"{name}: {outcome.message}")
         if open_ones:
             return Outcome(Observed.WAITING, "; ".join(open_ones))
-        return Outcome(Observed.DONE, "every target serves what it served before")
+        return Outcome(Observed.DONE, f"back in service: {_served(plan)}")
 
-    def _write(self, after: Rollout) -> None:
+    def _write(self, after: Rollout) -> bool:
+        """Write the record and drop the claim; False when the record was changed in between."""
+        if after.state is State.ROLLED_BACK:
+            written = self._close(after)
+        else:
+            written = self._save({**changing_part(after), "claim": None})
+        if written:
+            self.rollout = after
+            return True
+        # What we did is what the other does too, or has taken back: every verb looks before it acts.
+        log.warning("fenced: somebody else has taken release %s on", holder_of(self.item))
+        self._reload()
+        claim = read_claim(self.item)
+        if claim is not None and claim.by == self._token:
+            self._save({"claim": None})
+        return False
+
+    def _close(self, after: Rollout) -> bool:
+        """Version, record and locks in one transaction."""
         candidate = after.plan.candidate
-        item = {**self.item, **changing_part(after)}
         try:
-            if after.state is State.ROLLED_BACK:
-                self._releases.registry.move(
-                    candidate.model,
-                    candidate.version,
-                    Stage.ROLLED_BACK,
-                    expected=Stage.RELEASING,
-                    actor=str(self.item["actor"]),
-                    reason=after.reason,
-                    extra=(replace(self.item, item), *self._releases.unlock(self)),
-                )
-            else:
-                writer = f"{item['pk']} {item['sk']} {after.state} {after.step} {after.entered_at}"
-                self._releases.table.write(replace(self.item, item), writer=writer, action="write the release's record")
+            self._around.registry.move(
+                candidate.model,
+                candidate.version,
+                Stage.ROLLED_BACK,
+                expected=Stage.RELEASING,
+                actor=str(self.item["actor"]),
+                reason=after.reason,
+                extra=(replace(self.item, {**self.item, **changing_part(after), "claim": None}), *self.unlock()),
+            )
+        except ConflictError:
+            return False
+        return True
+
+    def unlock(self) -> list[Put]:
+        """Writes that give the targets free."""
+        return self._around.locks(self.rollout.plan.targets).free(holder_of(self.item))
+
+    def _save(self, changes: Mapping[str, Any]) -> bool:
+        """Write the item if it is as it was read."""
+        item = {**self.item, **changes}
+        self._writes += 1
+        try:
+            self._around.table.write(
+                replace(self.item, item), writer=f"{self._token} {self._writes}", action="write the release's record"
+            )
         except ConditionFailedError:
-            # Another controller was faster: its record is the truth, and what we did is what it does too.
-            log.warning("fenced: another controller has taken %s %s on", candidate.model, candidate.version)
-        fresh = self._releases.open(candidate.model, candidate.version)
-        self.item, self.rollout = fresh.item, fresh.rollout
+            return False
+        self.item = {**item, REVISION: int(self.item[REVISION]) + 1}
+        return True
+
+    def _reload(self) -> None:
+        found = self._around.table.find(str(self.item["pk"]), str(self.item["sk"]))
+        if found is None:
+            raise NotFoundError(f"the record of release {holder_of(self.item)} is gone")
+        self.item, self.rollout = found, read_rollout(found)
+
+    def _now(self) -> float:
+        return self._around.clock.now().timestamp()
 
     def _where(self) -> str:
         step = self.rollout.due
         return step.describe() if step else self.rollout.state.value.replace("_", " ")
 
+    def _why(self, message: str) -> str:
+        reason = self.rollout.reason
+        return message if reason in message else f"{reason}. {message}".strip()
+
+    def _paused(self) -> Progress:
+        return Progress(Phase.PAUSED, self._where(), "another worker is at this release now", done=False)
+
     def _progress(self, message: str) -> Progress:
         state = self.rollout.state
         succeeded = state in (State.CARRIED_OUT, State.PROMOTED)
-        if state in (State.ROLLED_BACK, State.RESTORING) and self.rollout.reason not in message:
-            message = f"{self.rollout.reason}. {message}".strip()
+        if state is State.ROLLED_BACK and not message:
+            message = f"back in service: {_served(self.rollout.plan)}"
+        told = self._why(message) if state in (State.ROLLED_BACK, State.RESTORING) else message
         done = succeeded or state is State.ROLLED_BACK
-        return Progress(self.rollout.phase, self._where(), message, done=done, succeeded=succeeded)
+        return Progress(self.rollout.phase, self._where(), told, done=done, succeeded=succeeded)
+
+
+def _confirm(target: Target, plan: Plan) -> Outcome:
+    """Every target serves the candidate at the same moment, or the release is not carried out."""
+    found = target.observe()
+    if found["digest"] == plan.candidate.digest:
+        return Outcome(Observed.DONE, f"serves version {plan.candidate.version}")
+    return Outcome(Observed.FAILED, f"serves version {found['model_version'] or 'none'} again: somebody changed it")
+
+
+def _served(plan: Plan) -> str:
+    return ", ".join(
+        f"{target} serves version {plan.before[target]['model_version']}"
+        if plan.before[target].get("model_version")
+        else f"{target} serves no model, as before"
+        for target in plan.targets
+    )

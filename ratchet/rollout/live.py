@@ -10,11 +10,16 @@ from ratchet.rollout.targets import make_target
 
 
 def live_status(aws: Aws, deployment: Deployment, targets: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """For each target the model version and digest that it serves, and the target's own details."""
+    """For each target the model version and digest that it serves, and the target's own details.
+
+    Returns
+    -------
+    `version` and `digest` are None where no model serves; `details` holds counts, health, shares and the address.
+    """
     status: dict[str, dict[str, Any]] = {}
     for name in targets:
-        seen = make_target(name, aws, deployment).observe()
-        serves = seen.get("desired_count", 1) != 0 and bool(seen["digest"])
+        target = make_target(name, aws, deployment)
+        seen = target.observe()
         version, digest = seen.pop("model_version"), seen.pop("digest")
-        status[name] = {"version": version if serves else None, "digest": digest if serves else None, "details": seen}
+        status[name] = {"version": version or None, "digest": digest or None, "details": seen | target.inspect()}
     return status

@@ -8,6 +8,11 @@ from enum import StrEnum
 
 from ratchet.rollout.plan import Plan, Step
 
+# A smoke prediction that gets no answer is asked again; so many in a row are no accident.
+DOUBTS_ALLOWED = 2
+# How long after a step's own limit nobody has written anything before a release counts as abandoned.
+_ABANDONED_AFTER_SECONDS = 300.0
+
 
 class State(StrEnum):
     """Where a release is."""
@@ -18,12 +23,17 @@ class State(StrEnum):
     ROLLED_BACK = "rolled_back"
     PROMOTED = "promoted"
 
+    @property
+    def closed(self) -> bool:
+        """Whether the release is over and its targets are free."""
+        return self in (State.ROLLED_BACK, State.PROMOTED)
+
 
 class Phase(StrEnum):
     """What a person is told."""
 
     PROGRESSING = "Progressing"
-    PAUSED = "Paused"
+    PAUSED = "Paused"  # somebody else is at it
     HEALTHY = "Healthy"
     DEGRADED = "Degraded"
 
@@ -33,16 +43,26 @@ class Observed(StrEnum):
 
     DONE = "done"
     WAITING = "waiting"
+    DOUBTFUL = "doubtful"  # went wrong, but in a way that may pass
     FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen, in one sentence; `revision` is what `prepare` made."""
+    """What was seen, in one sentence.
+
+    Attributes
+    ----------
+    revision
+        What `prepare` made.
+    asked
+        The target was asked to change: the step must not find it unchanged later.
+    """
 
     observed: Observed
     message: str = ""
     revision: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,11 +74,15 @@ class Rollout:
     step
         Number of the step that is due.
     entered_at
-        When that step, or the way back, began; seconds since the epoch.
+        When that step, the way back, or the wait for promotion began; seconds since the epoch.
     revisions
         What `prepare` made on each target.
     reason
         Why it went back; empty while all is well.
+    asked
+        Whether the step that is due has asked its target to change.
+    doubts
+        Doubtful outcomes of the step in a row.
     """
 
     plan: Plan
@@ -67,6 +91,8 @@ class Rollout:
     entered_at: float = 0.0
     revisions: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
+    asked: bool = False
+    doubts: int = 0
 
     @property
     def due(self) -> Step | None:
@@ -100,22 +126,24 @@ def decide(rollout: Rollout, outcome: Outcome, now: float) -> Rollout:
     now
         Seconds since the epoch; only compared with the record's own `entered_at`.
     """
-    late = now - rollout.entered_at > rollout.plan.timeout_seconds
-    if rollout.state is State.RUNNING:
-        if outcome.observed is Observed.DONE:
-            return _advanced(rollout, outcome, now)
-        if outcome.observed is Observed.FAILED or late:
-            return send_back(rollout, _why(rollout, outcome, late=late), now)
     if rollout.state is State.RESTORING and outcome.observed is Observed.DONE:
-        return replace(rollout, state=State.ROLLED_BACK)
-    return rollout
+        return replace(rollout, state=State.ROLLED_BACK, entered_at=now)
+    if rollout.state is not State.RUNNING:
+        return rollout
+    if outcome.observed is Observed.DONE:
+        return _advanced(rollout, outcome, now)
+    doubts = rollout.doubts + 1 if outcome.observed is Observed.DOUBTFUL else 0
+    late = now - rollout.entered_at > rollout.plan.timeout_seconds
+    if outcome.observed is Observed.FAILED or late or doubts > DOUBTS_ALLOWED:
+        return send_back(rollout, _why(rollout, outcome, late=late), now)
+    return replace(rollout, asked=rollout.asked or outcome.asked, doubts=doubts)
 
 
 def send_back(rollout: Rollout, reason: str, now: float) -> Rollout:
-    """Turn a running release round: every target goes back."""
-    if rollout.state is not State.RUNNING:
+    """Turn a release round that is not over: every target goes back."""
+    if rollout.state not in (State.RUNNING, State.CARRIED_OUT):
         return rollout
-    return replace(rollout, state=State.RESTORING, entered_at=now, reason=reason)
+    return replace(rollout, state=State.RESTORING, entered_at=now, reason=reason, asked=False, doubts=0)
 
 
 def is_stuck(rollout: Rollout, now: float) -> bool:
@@ -123,14 +151,28 @@ def is_stuck(rollout: Rollout, now: float) -> bool:
     return rollout.state is State.RESTORING and now - rollout.entered_at > 2 * rollout.plan.timeout_seconds
 
 
+def is_abandoned(rollout: Rollout, now: float) -> bool:
+    """Whether nobody drives it any more: every step writes within its limit, so silence beyond tells."""
+    return not rollout.state.closed and now - rollout.entered_at > (
+        2 * rollout.plan.timeout_seconds + _ABANDONED_AFTER_SECONDS
+    )
+
+
 def _advanced(rollout: Rollout, outcome: Outcome, now: float) -> Rollout:
     step = rollout.plan.steps[rollout.step]
     revisions = dict(rollout.revisions)
     if outcome.revision:
         revisions[step.target] = outcome.revision
-    if rollout.step + 1 == len(rollout.plan.steps):
-        return replace(rollout, state=State.CARRIED_OUT, revisions=revisions)
-    return replace(rollout, step=rollout.step + 1, entered_at=now, revisions=revisions)
+    last = rollout.step + 1 == len(rollout.plan.steps)
+    return replace(
+        rollout,
+        state=State.CARRIED_OUT if last else State.RUNNING,
+        step=rollout.step if last else rollout.step + 1,
+        entered_at=now,
+        revisions=revisions,
+        asked=False,
+        doubts=0,
+    )
 
 
 def _why(rollout: Rollout, outcome: Outcome, *, late: bool) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -17,6 +17,7 @@ class Verb(StrEnum):
     TRY = "try"  # smoke predictions on the new revision itself
     SHIFT = "shift"  # give it a share of the traffic, and wait until the target has settled
     CHECK = "check"  # smoke predictions where users send theirs
+    CONFIRM = "confirm"  # look once more, when every target should serve the same artefact
 
 
 @dataclass(frozen=True)
@@ -31,11 +32,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Step:
-    """One verb on one target; `percent` is the share of traffic for `shift` and `check`."""
+    """One verb on one target.
+
+    Attributes
+    ----------
+    percent
+        Share of traffic, for `shift` and `check`.
+    calls
+        What the target would call, for the dry run.
+    """
 
     target: str
     verb: Verb
     percent: float = 0.0
+    calls: str = ""
 
     def describe(self) -> str:
         """The step in words."""
@@ -54,16 +64,22 @@ class Plan:
         For each target what was live when the plan was made; only the target itself reads it.
     tasks
         Running copies of the ECS service.
+    smoke_key
+        Where in the models bucket the test images lie, `smoke_images` how many of them are sent.
     timeout_seconds
         How long one step may wait to become healthy.
+    fences
+        For each target the revision of its lock when the plan was made: a release begins only if it is still that.
     """
 
     candidate: Candidate
     steps: tuple[Step, ...]
     before: Mapping[str, Mapping[str, Any]]
     tasks: int
+    smoke_key: str
     smoke_images: int
     timeout_seconds: float
+    fences: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -77,42 +93,60 @@ class Plan:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Plan:
         """Read what `to_json` wrote."""
-        steps = tuple(Step(step["target"], Verb(step["verb"]), float(step["percent"])) for step in raw["steps"])
+        steps = tuple(
+            Step(step["target"], Verb(step["verb"]), float(step["percent"]), step["calls"]) for step in raw["steps"]
+        )
         return cls(
             candidate=Candidate(**raw["candidate"]),
             steps=steps,
             before={target: dict(state) for target, state in raw["before"].items()},
             tasks=int(raw["tasks"]),
+            smoke_key=str(raw["smoke_key"]),
             smoke_images=int(raw["smoke_images"]),
             timeout_seconds=float(raw["timeout_seconds"]),
+            fences={target: int(revision) for target, revision in raw["fences"].items()},
         )
 
 
-def order_steps(targets: Sequence[str], canaries: Mapping[str, float]) -> tuple[Step, ...]:
+def order_steps(
+    targets: Sequence[str], canaries: Mapping[str, float], calls: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[Step, ...]:
     """Order the steps: everything is prepared and tried first, small shares come before large ones.
 
     Parameters
     ----------
     canaries
-        First share of traffic in percent, for each target that can split its traffic.
+        First share of traffic in percent, for each target that can split its traffic; 0 for one that serves no model
+        yet, where there is nobody to share with.
+    calls
+        For each target what a verb would call.
     """
-    steps = [Step(target, Verb.PREPARE) for target in targets]
-    steps += [Step(target, Verb.TRY) for target in targets if target in canaries]
-    early = {target: percent for target, percent in canaries.items() if target in targets and 0 < percent < 100}
+    splitting = [target for target in targets if target in canaries]
+    early = {target: canaries[target] for target in splitting if 0 < canaries[target] < 100}
+    steps = [(target, Verb.PREPARE, 0.0) for target in targets]
+    steps += [(target, Verb.TRY, 0.0) for target in splitting]
     for target, percent in early.items():
-        steps += [Step(target, Verb.SHIFT, percent), Step(target, Verb.CHECK, percent)]
+        steps += [(target, Verb.SHIFT, percent), (target, Verb.CHECK, percent)]
     # What cannot split its traffic goes while the others still serve the champion to most.
     for target in sorted(targets, key=lambda name: name in canaries):
-        steps += [Step(target, Verb.SHIFT, 100.0), Step(target, Verb.CHECK, 100.0)]
-    return tuple(steps)
+        steps += [(target, Verb.SHIFT, 100.0), (target, Verb.CHECK, 100.0)]
+    steps += [(target, Verb.CONFIRM, 0.0) for target in targets]
+    known = calls or {}
+    return tuple(Step(target, verb, percent, known.get(target, {}).get(verb, "")) for target, verb, percent in steps)
 
 
 def print_plan(plan: Plan) -> str:
-    """The dry run: what would be done, and what every target would go back to."""
+    """The dry run: what would be done and called, and what every target would go back to."""
     candidate = plan.candidate
     lines = [f"Release {candidate.model} {candidate.version} ({short(candidate.digest)}):"]
-    lines += [f"{number}. {step.describe()}" for number, step in enumerate(plan.steps, start=1)]
+    for number, step in enumerate(plan.steps, start=1):
+        lines.append(f"{number}. {step.describe()}" + (f": {step.calls}" if step.calls else ""))
+    lines.append(
+        f"Each step waits at most {plan.timeout_seconds:g} s; each check sends {plan.smoke_images} test images."
+    )
     lines += [f"On any failure {target} goes back to {_before(plan.before[target])}." for target in plan.targets]
+    if len({state.get("digest") for state in plan.before.values()}) > 1:
+        lines.append("Note: the targets do not all serve the same model now.")
     return "\n".join(lines)
 
 

@@ -1,16 +1,22 @@
-"""A release's record and the locks on its targets, as they lie in the registry's table."""
+"""A release's record as it lies in the registry's table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from ratchet.aws import Item
 from ratchet.naming import model_pk, release_sk
 from ratchet.rollout.machine import Rollout, State
 from ratchet.rollout.plan import Plan
 
-LOCKS_PK = "RELEASELOCK"
+
+@dataclass(frozen=True)
+class Claim:
+    """Who is at the release's step now, and until when that is believed; seconds since the epoch."""
+
+    by: str
+    until: float
 
 
 def rollout_item(rollout: Rollout, *, attempt: int, actor: str, run_id: str) -> dict[str, Any]:
@@ -22,6 +28,7 @@ def rollout_item(rollout: Rollout, *, attempt: int, actor: str, run_id: str) -> 
         "attempt": attempt,
         "actor": actor,
         "run_id": run_id,
+        "claim": None,
         **changing_part(rollout),
         "plan": rollout.plan.to_json(),
     }
@@ -35,6 +42,8 @@ def changing_part(rollout: Rollout) -> dict[str, Any]:
         "entered_at": rollout.entered_at,
         "revisions": dict(rollout.revisions),
         "reason": rollout.reason,
+        "asked": rollout.asked,
+        "doubts": rollout.doubts,
     }
 
 
@@ -47,9 +56,17 @@ def read_rollout(item: Mapping[str, Any]) -> Rollout:
         entered_at=float(item["entered_at"]),
         revisions=dict(item["revisions"]),
         reason=str(item["reason"]),
+        asked=bool(item["asked"]),
+        doubts=int(item["doubts"]),
     )
 
 
-def lock_item(resource: str, holder: str) -> Item:
-    """Who rolls out to a resource now; an empty holder means nobody."""
-    return {"pk": LOCKS_PK, "sk": resource, "holder": holder}
+def read_claim(item: Mapping[str, Any]) -> Claim | None:
+    """Who is at it; None when nobody is."""
+    claim = item.get("claim")
+    return Claim(str(claim["by"]), float(claim["until"])) if claim else None
+
+
+def holder_of(item: Mapping[str, Any]) -> str:
+    """How the locks name this release."""
+    return f"{item['pk']} {item['sk']}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ratchet.aws import Aws, Deployment, translate_errors
 from ratchet.errors import NotFoundError
+from ratchet.rollout.answer import judge_answer
+from ratchet.rollout.environment import describe_environment, model_environment
+from ratchet.rollout.example import Example
 from ratchet.rollout.machine import Observed, Outcome
-from ratchet.rollout.plan import Candidate
-from ratchet.rollout.targets import Example, Shift, Target
-from ratchet.rollout.targets.answer import find_fault
-from ratchet.rollout.targets.environment import describe_environment, model_environment
+from ratchet.rollout.plan import Candidate, Verb
+from ratchet.rollout.probe import ask_service
+from ratchet.rollout.targets import Shift, Target
 
 IAM_ACTIONS = (
     "ecs:DescribeServices",
@@ -26,8 +25,8 @@ IAM_ACTIONS = (
     "elasticloadbalancing:DescribeTargetHealth",
     "iam:PassRole",
 )
-_ANSWER_TIMEOUT_SECONDS = 15
 _RECENT_REVISIONS = 10
+_NO_MODEL = {"model_version": "", "digest": ""}
 # What RegisterTaskDefinition takes of what DescribeTaskDefinition gives.
 _REGISTERED_KEYS = (
     "family",
@@ -40,7 +39,11 @@ _REGISTERED_KEYS = (
     "requiresCompatibilities",
     "cpu",
     "memory",
+    "ephemeralStorage",
     "runtimePlatform",
+    "proxyConfiguration",
+    "pidMode",
+    "ipcMode",
 )
 
 
@@ -53,20 +56,38 @@ class EcsTarget:
     """The stack's service."""
 
     splits_traffic = False
+    calls: Mapping[str, str] = {
+        Verb.PREPARE: "ecs:RegisterTaskDefinition with the model's four variables, unless there is one",
+        Verb.SHIFT: "ecs:UpdateService with that task definition, then wait for its tasks and their health",
+        Verb.CHECK: "POST /predict at the load balancer",
+        Verb.CONFIRM: "ecs:DescribeServices",
+    }
 
     def __init__(self, aws: Aws, deployment: Deployment) -> None:
         self._ecs: Any = aws.client("ecs")
         self._balancer: Any = aws.client("elbv2")
         self._deployment = deployment
 
+    @property
+    def resource(self) -> str:
+        """`cluster/service`."""
+        return f"{self._deployment.cluster_name}/{self._deployment.service_name}"
+
     def observe(self) -> dict[str, Any]:
-        """What the service runs now."""
+        """What the service runs now; without tasks it serves no model, whatever its definition names."""
         service = self._service()
         definition = self._definition(service["taskDefinition"])
+        model = describe_environment(_environment(definition)) if service["desiredCount"] else _NO_MODEL
+        return {"task_definition": service["taskDefinition"], "desired_count": service["desiredCount"], **model}
+
+    def inspect(self) -> dict[str, Any]:
+        """Counts, health and the address."""
+        service = self._service()
         return {
-            "task_definition": service["taskDefinition"],
-            "desired_count": service["desiredCount"],
-            **describe_environment(_environment(definition)),
+            "running": service["runningCount"],
+            "healthy": self._healthy_targets(),
+            "rollout": _primary(service).get("rolloutState", ""),
+            "url": self._deployment.service_url,
         }
 
     def prepare(self, candidate: Candidate) -> Outcome:
@@ -91,46 +112,53 @@ class EcsTarget:
 
     def shift(self, shift: Shift) -> Outcome:
         """Update the service, then wait for the new tasks' health and the old ones' end."""
-        return self._update(shift.revision, shift.tasks, may_be_replaced=True)
+        service = self._service()
+        count = max(shift.tasks, int(shift.before["desired_count"]))
+        if service["taskDefinition"] == shift.revision:
+            if shift.asked:
+                count = int(service["desiredCount"])  # an autoscaler may have changed it since
+            if int(service["desiredCount"]) == count:
+                return self._settled(service, shift.revision, count)
+        elif shift.asked:
+            return Outcome(Observed.FAILED, f"ECS gave up on {_name(shift.revision)}: {_newest_event(service)}")
+        return self._update(shift.revision, count)
 
     def check(self, candidate: Candidate, shift: Shift, examples: Sequence[Example]) -> Outcome:
         """Send each example to the load balancer."""
         for example in examples:
-            fault = find_fault(self._ask(example.image), candidate, example.expected_label)
-            if fault:
-                return Outcome(Observed.FAILED, f"the service {fault}")
+            answer = ask_service(self._deployment.service_url, example.image)
+            outcome = judge_answer(answer, candidate, example.expected_label)
+            if outcome.observed is not Observed.DONE:
+                return Outcome(outcome.observed, f"the service {outcome.message}")
         return Outcome(Observed.DONE, f"{len(examples)} predictions as in evaluation")
 
     def restore(self, before: Mapping[str, Any]) -> Outcome:
         """Put the observed task definition and count back."""
-        return self._update(str(before["task_definition"]), int(before["desired_count"]), may_be_replaced=False)
-
-    def _update(self, definition: str, count: int, *, may_be_replaced: bool) -> Outcome:
-        """Ask for the state and look how far it is.
-
-        `may_be_replaced` is for the way forward: there a service that was updated and shows another definition has
-        been sent back by its own circuit breaker, and asking again would only start that over.
-        """
-        service = self._service()
-        if service["taskDefinition"] != definition or service["desiredCount"] != count:
-            if may_be_replaced and _was_deployed(service, definition):
-                return Outcome(Observed.FAILED, f"ECS gave up on {_name(definition)}: {_newest_event(service)}")
-            with translate_errors("update the service"):
-                self._ecs.update_service(
-                    cluster=self._deployment.cluster_name,
-                    service=self._deployment.service_name,
-                    taskDefinition=definition,
-                    desiredCount=count,
-                )
-            return Outcome(Observed.WAITING, f"the service is to run {count} x {_name(definition)}")
+        service, definition = self._service(), str(before["task_definition"])
+        count = int(before["desired_count"])
+        if (service["taskDefinition"], service["desiredCount"]) != (definition, count):
+            return self._update(definition, count)
         return self._settled(service, definition, count)
 
+    def _update(self, definition: str, count: int) -> Outcome:
+        with translate_errors("update the service"):
+            self._ecs.update_service(
+                cluster=self._deployment.cluster_name,
+                service=self._deployment.service_name,
+                taskDefinition=definition,
+                desiredCount=count,
+            )
+        return Outcome(Observed.WAITING, f"the service is to run {count} x {_name(definition)}", asked=True)
+
     def _settled(self, service: Mapping[str, Any], definition: str, count: int) -> Outcome:
-        primary = next(entry for entry in service["deployments"] if entry["status"] == "PRIMARY")
+        primary = _primary(service)
         if primary.get("rolloutState") == "FAILED":
             return Outcome(Observed.FAILED, f"ECS says: {primary.get('rolloutStateReason') or _newest_event(service)}")
-        running = f"{primary['runningCount']} of {count} tasks of {_name(definition)} run"
-        if len(service["deployments"]) > 1 or service["runningCount"] != count or service["pendingCount"]:
+        running = f"{primary.get('runningCount', 0)} of {count} tasks of {_name(definition)} run"
+        others = [entry for entry in service["deployments"] if entry is not primary and _has_tasks(entry)]
+        if others or service["runningCount"] != count or service["pendingCount"]:
+            return Outcome(Observed.WAITING, running)
+        if primary.get("rolloutState", "COMPLETED") != "COMPLETED":
             return Outcome(Observed.WAITING, running)
         healthy = self._healthy_targets()
         if healthy < count:
@@ -142,20 +170,6 @@ class EcsTarget:
             answer = self._balancer.describe_target_health(TargetGroupArn=self._deployment.target_group_arn)
         states = [entry["TargetHealth"]["State"] for entry in answer["TargetHealthDescriptions"]]
         return states.count("healthy")
-
-    def _ask(self, image: bytes) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 - the stack's own output
-            f"{self._deployment.service_url}/predict",
-            data=image,
-            headers={"Content-Type": "application/octet-stream"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_ANSWER_TIMEOUT_SECONDS) as answer:  # noqa: S310 - see above
-                return dict(json.loads(answer.read()))
-        except urllib.error.HTTPError as error:
-            return {"error": f"{error.code} {error.reason}"}
-        except (OSError, ValueError) as error:
-            return {"error": f"nothing that can be read: {error}"}
 
     def _service(self) -> dict[str, Any]:
         name = self._deployment.service_name
@@ -175,12 +189,18 @@ def _with_model(definition: Mapping[str, Any], candidate: Candidate) -> dict[str
     wanted = _registered(definition)
     first, *others = wanted["containerDefinitions"]
     environment = _environment(definition) | model_environment(candidate)
-    pairs = [{"name": name, "value": value} for name, value in sorted(environment.items())]
-    return wanted | {"containerDefinitions": [{**first, "environment": pairs}, *others]}
+    return wanted | {"containerDefinitions": [{**first, "environment": _pairs(environment)}, *others]}
 
 
 def _registered(definition: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: definition[key] for key in _REGISTERED_KEYS if definition.get(key)}
+    """What a definition was registered with; the serving container's variables sorted, so that two compare."""
+    kept = {key: definition[key] for key in _REGISTERED_KEYS if definition.get(key)}
+    first, *others = kept["containerDefinitions"]
+    return kept | {"containerDefinitions": [{**first, "environment": _pairs(_environment(definition))}, *others]}
+
+
+def _pairs(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in sorted(environment.items())]
 
 
 def _environment(definition: Mapping[str, Any]) -> dict[str, str]:
@@ -188,11 +208,13 @@ def _environment(definition: Mapping[str, Any]) -> dict[str, str]:
     return {pair["name"]: pair["value"] for pair in pairs}
 
 
-def _was_deployed(service: Mapping[str, Any], definition: str) -> bool:
-    return any(
-        entry["taskDefinition"] == definition and entry.get("rolloutState") == "FAILED"
-        for entry in service["deployments"]
-    )
+def _primary(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: list[Mapping[str, Any]] = [entry for entry in service["deployments"] if entry["status"] == "PRIMARY"]
+    return found[0] if found else {}
+
+
+def _has_tasks(deployment: Mapping[str, Any]) -> bool:
+    return bool(deployment.get("runningCount") or deployment.get("pendingCount"))
 
 
 def _newest_event(service: Mapping[str, Any]) -> str:
