@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import signal
@@ -106,6 +107,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.005)
 
 
+def encode(pixels: np.ndarray) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG")
+    return sink.getvalue()
+
+
 class Dataset:
     """Small grey images on disk with a manifest: a class is where a bright stripe is."""
 
@@ -137,12 +144,9 @@ def draw_stripes(folder: Path, *, classes: int = 3, each: int = 40, seed: int = 
     dataset, noise = Dataset(folder), np.random.default_rng(seed)
     for number in range(classes * each):
         label = number % classes
-        pixels = noise.integers(0, 120, (SIZE, SIZE), dtype=np.uint8)
-        pixels[:, 3 * label : 3 * label + 3] += 90
-        path = folder / "drawn.png"
-        Image.fromarray(pixels).save(path)
-        dataset.add(f"{'abcdefgh'[label]}/stripe-{number:04d}.png", path.read_bytes())
-        path.unlink()
+        pixels = noise.integers(0, 200, (SIZE, SIZE), dtype=np.uint8)
+        pixels[:, 3 * label : 3 * label + 3] += 40
+        dataset.add(f"{'abcdefgh'[label]}/stripe-{number:04d}.png", encode(pixels))
     return dataset.freeze()
 
 
