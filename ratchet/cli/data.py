@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +16,7 @@ from ratchet.errors import DataError
 from ratchet.naming import SUCCESS_MARKER, dataset_prefix
 
 _UPLOADS_AT_ONCE = 8
+_TOLD_EVERY = 500
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -29,6 +31,8 @@ def push(
 ) -> None:
     """Upload a folder as the dataset's objects and mark it complete; its arrival starts the pipeline.
 
+    Files that are there already with the same content are not sent again; nothing is deleted.
+
     Example: ratchet push digits ./scans
     """
     session = start_session(as_json=as_json)
@@ -39,7 +43,7 @@ def push(
 
 
 def upload(session: Session, dataset: str, folder: Path) -> tuple[int, str]:
-    """Upload every `<label>/<file>`, then the marker; return how many and where."""
+    """Upload every `<label>/<file>` that is new or changed, then the marker; return how many were sent, and where."""
     files = sorted(path for path in folder.glob("*/*") if path.is_file() and not path.name.startswith((".", "_")))
     if not files:
         raise DataError(f"{folder} holds no files of the form <label>/<file>; nothing was uploaded")
@@ -54,8 +58,20 @@ def upload(session: Session, dataset: str, folder: Path) -> tuple[int, str]:
             client.put_object(Bucket=bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
 
     with translate_errors(f"upload to s3://{bucket}/{prefix}"), ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-        for done, _ in enumerate(pool.map(put, files), start=1):
-            if done % 200 == 0:
-                session.output.say(f"uploaded {done} of {len(files)}")
+        there = _list_digests(client, bucket, prefix)
+        fresh = [path for path in files if there.get(prefix + path.relative_to(folder).as_posix()) != _digest(path)]
+        for done, _ in enumerate(pool.map(put, fresh), start=1):
+            if done % _TOLD_EVERY == 0:
+                session.output.say(f"uploaded {done} of {len(fresh)}")
         client.put_object(Bucket=bucket, Key=prefix + SUCCESS_MARKER, Body=b"")
-    return len(files), f"s3://{bucket}/{prefix}"
+    return len(fresh), f"s3://{bucket}/{prefix}"
+
+
+def _list_digests(client: Any, bucket: str, prefix: str) -> dict[str, str]:
+    """ETag of every object under a prefix: the MD5 of those that were sent in one piece."""
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return {entry["Key"]: entry["ETag"].strip('"') for page in pages for entry in page.get("Contents", [])}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
