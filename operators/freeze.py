@@ -27,7 +27,14 @@ class FreezeDatasetOperator(WaitingOperator):
                 return self._freeze(context)
             workshop = self.workshop()
             payload = {"since_epoch_seconds": workshop.clock.now().timestamp()}
-            return self.wait(context, payload, limit_seconds=workshop.pipeline.data.max_wait_seconds)
+            data = workshop.pipeline.data
+            return self.wait(
+                context,
+                payload,
+                limit_seconds=data.max_wait_seconds,
+                # Each look lists the whole prefix: no more often than it could tell anything.
+                least_poll_seconds=data.quiet_seconds / 2,
+            )
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Freeze what is there now."""

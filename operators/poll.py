@@ -111,10 +111,12 @@ class WaitingOperator(RatchetOperator):
         self.deferrable = deferrable
         self._watch: Watch | None = None
 
-    def wait(self, context: Context, payload: Mapping[str, Any], *, limit_seconds: float) -> Any:
+    def wait(
+        self, context: Context, payload: Mapping[str, Any], *, limit_seconds: float, least_poll_seconds: float = 0.0
+    ) -> Any:
         """Wait for `payload`, at most `limit_seconds`, then go on in `resume`; at once if it is done already."""
         workshop = self.workshop()
-        poll_seconds = workshop.settings.poll_seconds
+        poll_seconds = max(workshop.settings.poll_seconds, least_poll_seconds)
         self._watch = open_watch(self.watch_kind, self.pipeline, payload)
         seen = self._watch.look()
         if self.deferrable and not seen.done:
