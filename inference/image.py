@@ -111,7 +111,10 @@ def _too_large() -> ServingError:
 def _resize(image: Image.Image, channels: int, height: int, width: int) -> Image.Image:
     if image.mode == "I" or image.mode.startswith("I;16"):
         image = _to_eight_bits(image)
-    return image.convert("L" if channels == 1 else "RGB").resize((width, height), Image.BILINEAR)
+    mode = "L" if channels == 1 else "RGB"
+    # convert() copies even what is right already: 200 MB for the largest images.
+    plain = image if image.mode == mode else image.convert(mode)
+    return plain.resize((width, height), Image.BILINEAR)
 
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:

@@ -14,6 +14,7 @@ from inference.event import HttpEvent, Question, is_http, read_direct, read_http
 from inference.failure import ModelError, ServingError, StoreError, internal_error
 from inference.fetch import Fetcher
 from inference.journal import LOGGER, record_event, start_journal
+from inference.memory import release_large_blocks
 from inference.predictor import Predictor
 from inference.service import load_predictor
 from inference.threads import set_threads
@@ -114,6 +115,7 @@ class Environment:
 def start(variables: Mapping[str, str]) -> Environment:
     """What Lambda runs once: threads, log, model."""
     start_journal()
+    release_large_blocks()
     set_threads(os.environ)
     environment = Environment(variables, Fetcher(allowed_hosts(variables)))
     environment.prepare()

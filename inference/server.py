@@ -15,6 +15,7 @@ from inference.application import Application
 from inference.fetch import Fetcher
 from inference.journal import record_event, start_journal
 from inference.limit import Limits
+from inference.memory import release_large_blocks
 from inference.patience import impatient_protocol
 from inference.service import Service, State
 from inference.threads import set_threads
@@ -31,6 +32,7 @@ def main(environment: MutableMapping[str, str]) -> int:
     0 after a drain, 1 when the model must not be served or the settings are wrong.
     """
     start_journal()
+    release_large_blocks()
     set_threads(environment)
     try:
         limits = Limits.from_environment(environment)

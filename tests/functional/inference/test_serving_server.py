@@ -1,14 +1,17 @@
 """The ECS service as a process with a real model: every route, every refusal, and its honesty about the model."""
 
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import Server, environment_of, wait_for
 from pictures import claim_png, picture
+from PIL import Image
 
 pytestmark = pytest.mark.mxnet
 Start = Callable[[dict[str, str]], Server]
@@ -99,6 +102,16 @@ def test_bad_bytes_are_refused_and_the_server_lives(server: Server, body: bytes,
     assert (answer.status, answer.code) == (status, code)
     assert answer.json["model"]["version"] == "7"
     assert server.status() == 200
+
+
+def test_a_large_image_is_answered_and_its_memory_returned(server: Server) -> None:
+    sink = io.BytesIO()
+    Image.new("RGB", (7000, 7100)).save(sink, "PNG")
+    process = psutil.Process(server.process.pid)
+    before = process.memory_info().rss
+    for _ in range(2):
+        assert server.ask("POST", "/predict", sink.getvalue(), Content_Type="image/png").status == 200
+    wait_for(lambda: process.memory_info().rss < before + 64 * 1024 * 1024, "less memory")
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit(server: Server) -> None:
