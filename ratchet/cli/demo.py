@@ -119,7 +119,7 @@ class Show:
         about = describe_pipeline(self.session, PIPELINE)
         versions = describe_models(self.workshop)
         rows = [self._row(version, about) for version in versions]
-        columns = ("version", "dataset", "accuracy", "approved by", "live on")
+        columns = ("version", "dataset", "accuracy", "on the newest split", "approved by", "live on")
         self.session.output.table("Models", columns, rows)
         seconds = time.monotonic() - self.started
         self.session.output.say(f"{'all of it held' if complete else 'NOT all of it held'}, {seconds:.0f} s")
@@ -174,11 +174,10 @@ class Show:
             who = decision.who
         except ApprovalError:
             who = ""
-        accuracy = version["accuracy"]
         return [
             str(version["version"]),
             short(version["dataset_version"]),
-            "" if accuracy is None else f"{accuracy:.4f}",
+            *("" if version[key] is None else f"{version[key]:.4f}" for key in ("accuracy", "newest_split_accuracy")),
             who,
             ", ".join(live),
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -36,7 +37,7 @@ def list_models(*, pipeline: Pipeline = "", as_json: AsJson = False) -> None:
     with exit_codes(session.output):
         names = [pipeline] if pipeline else [found.name for found in session.pipelines]
         rows = [row for name in names for row in describe_models(session.workshop(name))]
-        columns = ("model", "version", "stage", "accuracy", "champion_accuracy", "dataset", "digest", "created")
+        columns = ("model", "version", "stage", "accuracy", "on newest split", "dataset", "digest", "created")
         session.output.table("Models", columns, [[_cell(row, column) for column in columns] for row in rows])
         session.output.result({"models": rows})
         if not rows:
@@ -89,14 +90,20 @@ def diff_models(old: Version, new: Version, *, pipeline: Pipeline = "", as_json:
 
 
 def describe_models(workshop: Workshop) -> list[dict[str, Any]]:
-    """One row a version, oldest first."""
-    versions = reversed(workshop.registry.list(workshop.pipeline.model_name))
+    """One row a version, oldest first.
+
+    `accuracy` is on the test split of the version's own dataset; `newest_split_accuracy` is on the newest one, for those
+    that were measured on it: two versions are compared by that alone.
+    """
+    versions = workshop.registry.list(workshop.pipeline.model_name)[::-1]
+    comparable = _on_newest_split(versions)
     return [
         {
             "model": version.model,
             "version": version.version,
             "stage": version.stage.value,
             "accuracy": version.evaluation.get("challenger", {}).get("accuracy"),
+            "newest_split_accuracy": comparable.get(version.version),
             "champion_version": version.evaluation.get("champion_version"),
             "champion_accuracy": (version.evaluation.get("champion") or {}).get("accuracy"),
             "test_split": version.evaluation.get("test_split"),
@@ -108,6 +115,18 @@ def describe_models(workshop: Workshop) -> list[dict[str, Any]]:
         }
         for version in versions
     ]
+
+
+def _on_newest_split(versions: Sequence[ModelVersion]) -> dict[int, float]:
+    newest = next((version.evaluation for version in reversed(versions) if version.evaluation), None)
+    if newest is None:
+        return {}
+    split = newest["test_split"]
+    own = {
+        v.version: v.evaluation["challenger"]["accuracy"] for v in versions if v.evaluation.get("test_split") == split
+    }
+    rival = newest.get("champion_version")
+    return own if rival is None else {rival: newest["champion"]["accuracy"]} | own
 
 
 def compare(workshop: Workshop, left: ModelVersion, right: ModelVersion) -> dict[str, tuple[Any, Any]]:
@@ -143,7 +162,7 @@ def _workshop(session: Session, pipeline: str) -> Workshop:
 
 
 def _cell(row: dict[str, Any], column: str) -> Any:
-    keys = {"dataset": "dataset_version", "created": "created_at"}
+    keys = {"dataset": "dataset_version", "created": "created_at", "on newest split": "newest_split_accuracy"}
     value = row[keys.get(column, column)]
     if column in ("dataset", "digest"):
         return short(value)
