@@ -92,8 +92,8 @@ def diff_models(old: Version, new: Version, *, pipeline: Pipeline = "", as_json:
 def describe_models(workshop: Workshop) -> list[dict[str, Any]]:
     """One row a version, oldest first.
 
-    `accuracy` is on the test split of the version's own dataset; `newest_split_accuracy` is on the newest one, for those
-    that were measured on it: two versions are compared by that alone.
+    `accuracy` is on the test split of the version's own dataset; `newest_split_accuracy` is on the newest one, for
+    those that were measured on it: two versions are compared by that alone.
     """
     versions = workshop.registry.list(workshop.pipeline.model_name)[::-1]
     comparable = _on_newest_split(versions)
