@@ -22,8 +22,8 @@ from ratchet.rollout.targets import Shift, Target
 
 log = logging.getLogger(__name__)
 
-# Longer than a step takes, short enough to wait for after a kill: the step's own time runs on meanwhile. Overlapping all
-# the same does no harm, because every verb may be repeated and the slower worker's record is refused.
+# Longer than a step takes, short enough to wait for after a kill: the step's own time runs on meanwhile. An overlap
+# does no harm all the same, because every verb may be repeated and the slower worker's record is refused.
 CLAIM_SECONDS = 60.0
 _CLAIM_SHARE = 1 / 3  # of the time that a step has
 _LOOK_SECONDS = 1.0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from botocore.exceptions import ReadTimeoutError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rollout_world import MODEL, POLL_SECONDS, SPEC, Killed, World
 
@@ -422,45 +424,51 @@ def test_the_release_task_run_again_shows_the_plan_that_is_carried_out(world, ch
 ACTIONS = st.sampled_from(["look", "look", "look", "look", "kill", "fail", "doubt", "away", "abort", "wait"])
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+class Weather:
+    """What befalls a release look by look: kills, wrong answers, outages, a person who stops it."""
+
+    def __init__(self, world, version, seed):
+        self.world, self.version, self.seed = world, version, seed
+        self.now = "look"
+        for target in world.targets.values():
+            target.outcome_of = self.outcome
+
+    def outcome(self, *_):
+        if self.now == "away":
+            raise UnavailableError("throttled")
+        return {
+            "fail": Outcome(Observed.FAILED, "says 3"),
+            "doubt": Outcome(Observed.DOUBTFUL, "502"),
+        }.get(self.now)
+
+    def befall(self, index, action):
+        self.now = action
+        if action == "kill":
+            KillSwitch(self.world, 1 + (self.seed >> index) % 3, after=bool(self.seed >> index & 1))
+        with suppress(Killed):
+            release = self.world.releases.open(MODEL, self.version)
+            if action == "abort" and index % 4 == 0:
+                release.abort("stopped by a person")
+            else:
+                release.advance()
+        self.world.dynamo.on_write = lambda write: write()
+        for target in self.world.targets.values():
+            target.on_effect = lambda act: act()
+        self.world.clock.sleep(45 if action == "wait" else POLL_SECONDS)
+        self.now = "look"
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.lists(ACTIONS, max_size=60), st.integers(0, 2**16))
 def test_whatever_happens_the_targets_never_end_on_different_models(actions, seed):
     world = World()
     champion, challenger = world.registry.champion(MODEL), world.approved()
     world.begin(challenger)
-    mood = {"now": "look"}
-
-    def outcome(*_):
-        if mood["now"] == "fail":
-            return Outcome(Observed.FAILED, "says 3")
-        if mood["now"] == "doubt":
-            return Outcome(Observed.DOUBTFUL, "502")
-        if mood["now"] == "away":
-            raise UnavailableError("throttled")
-        return None
-
-    for target in world.targets.values():
-        target.outcome_of = outcome
+    weather = Weather(world, challenger.version, seed)
     for index, action in enumerate(actions):
-        mood["now"] = action
-        if action == "kill":
-            KillSwitch(world, 1 + (seed >> index) % 3, after=bool(seed >> index & 1))
-        try:
-            release = world.releases.open(MODEL, challenger.version)
-            if action == "abort" and index % 4 == 0:
-                release.abort("stopped by a person")
-            else:
-                release.advance()
-        except Killed:
-            pass
-        world.dynamo.on_write = lambda write: write()
-        for target in world.targets.values():
-            target.on_effect = lambda act: act()
-        world.clock.sleep(POLL_SECONDS if action != "wait" else 45)
-    mood["now"] = "look"
+        weather.befall(index, action)
     progress = world.drive(challenger)
-    served = set(world.served().values())
     state = world.releases.open(MODEL, challenger.version).rollout.state
-    assert served == {challenger.digest if progress.succeeded else champion.digest}
+    assert set(world.served().values()) == {challenger.digest if progress.succeeded else champion.digest}
     assert state is (State.CARRIED_OUT if progress.succeeded else State.ROLLED_BACK)
-    assert all(target.canary is None for target in world.targets.values())
+    assert [target.canary for target in world.targets.values()] == [None, None]

@@ -1,0 +1,1 @@
+"""Stands in for the serving image: the same two entry points, no MXNet, and faults on demand."""

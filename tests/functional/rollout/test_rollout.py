@@ -1,0 +1,179 @@
+"""Releases on localcloud: real processes behind ECS and Lambda, going up and coming back."""
+
+from __future__ import annotations
+
+import threading
+import time
+import urllib.request
+
+import pytest
+from rollout_stack import MODEL, SPEC, Stack
+
+from ratchet.errors import ConflictError
+from ratchet.registry import Stage
+from ratchet.rollout import Phase
+from ratchet.rollout.plan import Verb
+
+
+@pytest.fixture
+def champion(stack: Stack):
+    """The version that serves everywhere; the first one goes live where nothing was."""
+    found = stack.registry.champion(MODEL)
+    if found is None:
+        found = stack.crown(stack.approved())
+    assert stack.digests() == {found.digest}
+    return found
+
+
+def test_a_first_release_that_fails_leaves_nothing_serving(stack):
+    if stack.registry.champion(MODEL):
+        pytest.skip("only an empty stack can show this; run this file from its beginning")
+    broken = stack.approved(ecs="wrong")
+    stack.begin(broken)
+    progress = stack.drive(broken)
+    assert progress.phase is Phase.DEGRADED
+    assert "said '?'" in progress.message
+    assert stack.digests() == {None}
+    service = stack.live()["ecs"]["details"]
+    assert (service["desired_count"], service["running"]) == (0, 0)
+
+
+def test_a_release_reaches_both_targets_and_status_tells_so(stack, champion):
+    live = stack.live()
+    assert {state["version"] for state in live.values()} == {str(champion.version)}
+    assert {state["digest"] for state in live.values()} == {champion.digest}
+    assert (live["ecs"]["details"]["running"], live["ecs"]["details"]["healthy"]) == (1, 1)
+    assert live["ecs"]["details"]["url"] == stack.deployment.service_url
+    assert live["lambda"]["details"]["weights"] == {}
+    assert stack.registry.champion(MODEL).version == champion.version
+
+
+@pytest.mark.parametrize(
+    ("target", "fault", "told"),
+    [
+        ("lambda", "wrong", "said '?'"),
+        ("lambda", "error", "cannot predict"),
+        ("lambda", "raise", "cannot predict"),
+        ("lambda", "crash", "try lambda"),
+        ("ecs", "wrong", "said '?'"),
+        ("ecs", "error", "HTTP 500"),
+        ("ecs", "crash", "shift 100 % of ecs"),
+    ],
+)
+def test_a_fault_in_one_target_sends_both_back(stack, champion, target, fault, told):
+    before = stack.live()
+    broken = stack.approved(**{target: fault})
+    stack.begin(broken)
+    progress = stack.drive(broken)
+    assert (progress.phase, progress.succeeded) == (Phase.DEGRADED, False)
+    assert told in progress.message
+    assert f"serves version {champion.version}" in progress.message
+    assert stack.registry.get(MODEL, broken.version).stage is Stage.ROLLED_BACK
+    after = stack.live()
+    assert {state["digest"] for state in after.values()} == {champion.digest}
+    assert after["ecs"]["details"] == before["ecs"]["details"]
+    assert after["lambda"]["details"] == before["lambda"]["details"]
+
+
+def test_a_service_that_never_gets_healthy_runs_out_of_time(stack, champion):
+    broken = stack.approved(ecs="unhealthy")
+    stack.begin(broken, SPEC.model_copy(update={"health_timeout_seconds": 30}))
+    progress = stack.drive(broken)
+    assert "ecs" in progress.message
+    assert stack.digests() == {champion.digest}
+
+
+def test_the_alias_shares_its_traffic_first_and_users_see_no_error(stack, champion):
+    candidate = stack.approved()
+    stack.begin(candidate)
+    failures, ended, shares = [], threading.Event(), set()
+
+    def use() -> None:
+        url = f"{stack.deployment.service_url}/predict"
+        while not ended.is_set():
+            try:
+                with urllib.request.urlopen(url, data=b"7", timeout=10) as answer:
+                    answer.read()
+            except OSError as error:
+                failures.append(error)
+
+    users = [threading.Thread(target=use) for _ in range(2)]
+    for user in users:
+        user.start()
+    try:
+        while not stack.releases.open(MODEL, candidate.version).advance().done:
+            shares.add(tuple(stack.live()["lambda"]["details"]["weights"].values()))
+            time.sleep(0.2)
+    finally:
+        ended.set()
+        for user in users:
+            user.join()
+    assert failures == []
+    assert shares == {(), (0.3,)}
+    assert stack.digests() == {candidate.digest}
+    stack.releases.promote(MODEL, candidate.version, actor="run")
+
+
+@pytest.mark.parametrize("verb", [Verb.PREPARE, Verb.SHIFT, Verb.CHECK])
+def test_another_process_goes_on_where_one_was_killed(stack, champion, verb):
+    candidate = stack.approved()
+    stack.begin(candidate)
+    revisions = len(published(stack))
+    while stack.releases.open(MODEL, candidate.version).rollout.due.verb is not verb:
+        stack.releases.open(MODEL, candidate.version).advance()
+    # The effect happened, the record was not written: the process ended between the two.
+    release = stack.releases.open(MODEL, candidate.version)
+    release._attempt()
+    assert stack.drive(candidate).succeeded
+    assert len(published(stack)) == revisions + 1
+    assert stack.digests() == {candidate.digest}
+    stack.releases.promote(MODEL, candidate.version, actor="run")
+
+
+def test_the_same_model_released_again_makes_no_new_revision(stack, champion):
+    stack.crown(stack.approved())
+    assert stack.registry.get(MODEL, champion.version).stage is Stage.RETIRED
+    before = published(stack), definitions(stack)
+    stack.crown(champion)
+    assert stack.digests() == {champion.digest}
+    assert (published(stack), definitions(stack)) == before
+
+
+def test_a_second_release_waits_for_the_first(stack, champion):
+    first, second = stack.approved(), stack.approved()
+    stack.begin(first)
+    with pytest.raises(ConflictError, match="wait for its end"):
+        stack.begin(second)
+    assert stack.releases.open(MODEL, first.version).abort("stopped by a person").done
+    assert stack.digests() == {champion.digest}
+    stack.crown(second)
+    assert stack.digests() == {second.digest}
+
+
+def test_other_variables_of_the_serving_processes_stay(stack, champion):
+    definition = stack.live()["ecs"]["details"]["task_definition"]
+    found = stack.aws.client("ecs").describe_task_definition(taskDefinition=definition)["taskDefinition"]
+    service = {pair["name"] for pair in found["containerDefinitions"][0]["environment"]}
+    version = stack.live()["lambda"]["details"]["function_version"]
+    function = stack.aws.client("lambda").get_function_configuration(
+        FunctionName=stack.deployment.function_name, Qualifier=version
+    )["Environment"]["Variables"]
+    assert {"PORT", "RATCHET_FETCH_ALLOWED_HOSTS"} < service
+    assert set(function) - {"RATCHET_FETCH_ALLOWED_HOSTS"} == {
+        name for name in service if name.startswith("RATCHET_MODEL_")
+    }
+
+
+def published(stack) -> list[str]:
+    pages = stack.aws.client("lambda").get_paginator("list_versions_by_function")
+    return [
+        entry["Version"]
+        for page in pages.paginate(FunctionName=stack.deployment.function_name)
+        for entry in page["Versions"]
+    ]
+
+
+def definitions(stack) -> list[str]:
+    family = stack.deployment.service_task_family
+    found = stack.aws.client("ecs").list_task_definitions(familyPrefix=family)["taskDefinitionArns"]
+    return sorted(found)
