@@ -45,7 +45,6 @@ def build_dag(pipeline: Pipeline) -> DAG:
         else [arrival],
         catchup=False,
         max_active_runs=1,
-        params=FORM,
         description=pipeline.description,
         tags=["ratchet", name],
         default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": 5.0, "pipeline": name},
@@ -68,6 +67,8 @@ def build_dag(pipeline: Pipeline) -> DAG:
         ]
         chain(*steps)
         steps >> SettleClaimOperator(task_id="settle")
+    # Now and not above: else every task gets a copy, which is slow to parse and joins the approval's own form.
+    dag.params = FORM
     return dag
 
 

@@ -38,6 +38,7 @@ for dag in bag.dags.values():
         "doc": dag.doc_md or "",
         "tags": sorted(dag.tags),
         "params": sorted(dag.params),
+        "forms": {task.task_id: sorted(task.params) for task in dag.tasks if task.params},
     }
 print(json.dumps({"dags": found, "errors": bag.import_errors, "modules": sorted(sys.modules)}))
 """
@@ -67,6 +68,10 @@ def test_the_loop_is_in_the_order_of_the_design(shipped):
 
 def test_the_form_has_its_three_fields(shipped):
     assert shipped["dags"]["retrain_digits"]["params"] == ["dataset_version", "force", "reason"]
+
+
+def test_no_task_has_a_form_but_the_approval(shipped):
+    assert shipped["dags"]["retrain_digits"]["forms"] == {"approve": ["comment", "digest"]}
 
 
 @pytest.mark.parametrize("module", HEAVY)

@@ -74,7 +74,7 @@ def test_names_every_mistake_at_once(write):
     assert len(refuse(path).splitlines()) == 2
 
 
-@pytest.mark.parametrize("text", ["a: [", "just text", "- a list", "\x00"])
+@pytest.mark.parametrize("text", ["a: [", "just text", "- a list", "\x00", "[" * 100_000, "a: " + "{b: " * 5_000])
 def test_refuses_what_is_no_mapping(write, text):
     assert "digits.yaml" in refuse(write(text))
 
