@@ -9,9 +9,10 @@ from typing import Any
 from ratchet.aws import Aws, Deployment, translate_errors
 from ratchet.aws.failure import error_code
 from ratchet.compute.image import training_image
+from ratchet.compute.log import JobLog
 from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, LogPage
 from ratchet.contract import metric_regex
-from ratchet.errors import ConflictError, JobError, NotFoundError
+from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError
 from ratchet.naming import checkpoint_prefix, job_output_prefix
 from ratchet.settings import Settings
 
@@ -34,6 +35,8 @@ _STATES: Mapping[str, JobState] = {
     "Stopped": JobState.STOPPED,
 }
 _SHOWN_LOG_LINES = 10
+_NOT_FOUND = "not found"
+_NO_CAPACITY = "CapacityError"  # how FailureReason begins when there was no machine
 
 
 def make_backend(aws: Aws, deployment: Deployment, settings: Settings) -> Backend:
@@ -46,10 +49,9 @@ class SageMakerBackend:
 
     def __init__(self, aws: Aws, deployment: Deployment, settings: Settings) -> None:
         self._client: Any = aws.client("sagemaker")
-        self._logs: Any = aws.client("logs")
         self._deployment = deployment
         self._settings = settings
-        self._streams: dict[str, str] = {}
+        self._log = JobLog(aws, LOG_GROUP)
 
     def start(self, order: JobOrder) -> JobStatus:
         """Start the job or find it; see `Backend.start`."""
@@ -59,13 +61,7 @@ class SageMakerBackend:
             status = self._find(name) or self._create(order, name)
             if status.state not in (JobState.FAILED, JobState.STOPPED):
                 return status
-        if status is None:
-            raise JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
-        lines = "\n".join(self._tail(status.name))
-        raise JobError(
-            f"{order.step} failed {order.attempts} time(s), last as job {status.name}: {status.message}\n{lines}\n"
-            "Mend the cause, or raise training.attempts"
-        )
+        raise self._explain(order, status)
 
     def poll(self, name: str) -> JobStatus:
         """Look once; `NotFoundError` when there is no such job."""
@@ -89,19 +85,7 @@ class SageMakerBackend:
 
     def read_log(self, name: str, cursor: str = "") -> LogPage:
         """Return the lines that are new since `cursor`."""
-        stream = self._stream(name)
-        if stream is None:
-            return LogPage((), cursor)
-        request: dict[str, Any] = {"logGroupName": LOG_GROUP, "logStreamName": stream, "startFromHead": True}
-        lines: list[str] = []
-        with translate_errors(f"read the log of job {name}"):
-            while True:
-                answer = self._logs.get_log_events(**request, **({"nextToken": cursor} if cursor else {}))
-                lines += [event["message"].rstrip("\n") for event in answer["events"]]
-                # CloudWatch says "that is all" by giving the same token again.
-                if answer["nextForwardToken"] == cursor or not answer["events"]:
-                    return LogPage(tuple(lines), answer["nextForwardToken"])
-                cursor = answer["nextForwardToken"]
+        return self._log.read(name, cursor)
 
     def describe_link(self, name: str) -> str:
         """URL of the console's page of the job."""
@@ -112,10 +96,9 @@ class SageMakerBackend:
             try:
                 return _status(self._client.describe_training_job(TrainingJobName=name))
             except self._client.exceptions.ClientError as error:
-                # SageMaker has no code of its own for "there is none".
-                if error_code(error) in ("ResourceNotFound", "ValidationException") and "not" in str(error).lower():
-                    return None
-                raise
+                if not _is_missing(error):
+                    raise
+                return None
 
     def _create(self, order: JobOrder, name: str) -> JobStatus:
         try:
@@ -159,20 +142,20 @@ class SageMakerBackend:
             request["CheckpointConfig"] = {"S3Uri": f"{jobs}/{prefix}"}
         return request
 
-    def _stream(self, name: str) -> str | None:
-        if name not in self._streams:
-            with translate_errors(f"find the log of job {name}"):
-                try:
-                    found = self._logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{name}/")
-                except self._logs.exceptions.ResourceNotFoundException:
-                    return None
-            if not found["logStreams"]:
-                return None
-            self._streams[name] = str(found["logStreams"][0]["logStreamName"])
-        return self._streams[name]
+    def _explain(self, order: JobOrder, last: JobStatus | None) -> JobError | CapacityError:
+        """Say why there is no further attempt: the last job's reason, and the end of its log."""
+        if last is None:
+            return JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
+        tried = f"{order.step} failed {order.attempts} time(s), last as job {last.name}: {last.message}"
+        if last.message.startswith(_NO_CAPACITY):
+            return CapacityError(f"{tried}. Try again later, or choose another training.instance_type")
+        lines = "\n".join(self._log.tail(last.name, _SHOWN_LOG_LINES))
+        return JobError(f"{tried}\n{lines}\nMend the cause, or raise training.attempts")
 
-    def _tail(self, name: str) -> list[str]:
-        return list(self.read_log(name).lines[-_SHOWN_LOG_LINES:])
+
+def _is_missing(error: Any) -> bool:
+    """SageMaker has no code of its own for "there is none"."""
+    return error_code(error) in ("ResourceNotFound", "ValidationException") and _NOT_FOUND in str(error).lower()
 
 
 def _channel(channel: Channel) -> dict[str, Any]:
