@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -158,7 +157,7 @@ def loop(tmp_path_factory) -> Iterator[Loop]:
     pipelines = base / "pipelines"
     pipelines.mkdir()
     (pipelines / "digits.yaml").write_text(yaml.safe_dump(quick_pipeline()))
-    laptop = Laptop(base / "home", free_ports(), print, pipelines=pipelines)
+    laptop = Laptop(base / "home", Ports.find_free(), print, pipelines=pipelines)
     saved = dict(os.environ)
     with ExitStack() as cleanup:
         cleanup.callback(os.environ.update, saved)
@@ -177,12 +176,3 @@ def quick_pipeline() -> dict[str, Any]:
     spec["training"]["source_folder"] = str(ROOT)
     spec["release"]["health_timeout_seconds"] = 60
     return spec
-
-
-def free_ports() -> Ports:
-    """Five ports that nobody listens on."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(5)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return Ports(*(one.getsockname()[1] for one in sockets))

@@ -6,16 +6,19 @@ import os
 import signal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
 
 from ratchet.aws.client import connect
 from ratchet.cli.doctor import CHECKS
+from ratchet.cli.gate import waiting_digest
 from ratchet.cli.predict import TARGETS, ask_all
 from ratchet.cli.status import describe_pipeline
 from ratchet.errors import NotPermittedError
 from ratchet.registry import Stage
+from tests.e2e.browser import chromium_is_there, open_airflow, wait_for_text
 from tests.e2e.conftest import DAG, PIPELINE, Loop
 
 pytestmark = [pytest.mark.e2e, pytest.mark.mxnet, pytest.mark.timeout(600)]
@@ -73,10 +76,34 @@ def test_the_same_event_three_times_makes_one_run_that_trains(loop):
     assert list(stages(loop)) == [1]
 
 
-def test_more_data_gives_a_better_model_that_only_the_named_person_can_release(loop):
+def test_more_data_makes_a_second_candidate_wait(loop):
     loop.push(1797)
-    run = loop.working_run()
-    gate = loop.gate(run)
+    gate = loop.gate(loop.working_run())
+    assert "version 2" in gate["subject"] or "2" in gate["subject"]
+    assert live_versions(loop) == {"1"}
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(not chromium_is_there(), reason="needs Chromium and chromedriver")
+def test_the_approver_sees_figures_data_digest_and_plan_in_the_browser(loop):
+    gate = loop.airflow().waiting(DAG)[0]
+    digest = waiting_digest(gate)
+    task = gate["task_instance"]
+    url = loop.session.settings.airflow_url
+    with open_airflow(url, "alice", loop.laptop.home.password("alice")) as driver:
+        run = quote(task["dag_run_id"], safe="")
+        driver.get(f"{url}/dags/{DAG}/runs/{run}/tasks/approve/required_actions")
+        text = wait_for_text(driver, digest, "Approve", "Reject")
+        if target := os.environ.get("RATCHET_SCREENSHOT"):
+            driver.save_screenshot(target)
+    assert "accuracy" in text
+    assert "1797" in text or "1,797" in text or "1497" in text or "1,497" in text
+    assert "shift" in text
+
+
+def test_only_the_named_person_can_release_the_better_model(loop):
+    gate = loop.airflow().waiting(DAG)[0]
+    run = gate["task_instance"]["dag_run_id"]
     with pytest.raises(NotPermittedError):
         loop.answer(gate, approve=True, person="bob")
     with pytest.raises(NotPermittedError):
