@@ -135,7 +135,7 @@ def _keys(body: str) -> list[str]:
     try:
         records = json.loads(body).get("Records", [])
         return [unquote_plus(record["s3"]["object"]["key"]) for record in records]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
 
 

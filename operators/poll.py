@@ -68,11 +68,12 @@ class PollTrigger(BaseTrigger):
         The worker has just looked, so the trigger waits first. That also gives the scheduler the time to note that the
         task was deferred: an event that overtakes it makes Airflow take the task for lost and try it again.
         """
-        watch = await asyncio.to_thread(open_watch, self.kind, self.pipeline, self.payload)
+        watch: Watch | None = None
         shown, failures = "", 0
         while True:
             await asyncio.sleep(self.poll_seconds)
             try:
+                watch = watch or await asyncio.to_thread(self._open)
                 seen: Look = await asyncio.to_thread(watch.look)
                 failures = 0
             except RatchetError as error:
@@ -89,9 +90,12 @@ class PollTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """End the remote work when a person ends the task."""
-        watch = await asyncio.to_thread(open_watch, self.kind, self.pipeline, self.payload)
+        watch = await asyncio.to_thread(self._open)
         await asyncio.to_thread(watch.cancel)
         self.log.info("asked the remote %s to stop", self.kind)
+
+    def _open(self) -> Watch:
+        return open_watch(self.kind, self.pipeline, self.payload)
 
     def _tell(self, seen: Look, shown: str) -> str:
         for line in seen.lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.parse
@@ -19,6 +20,14 @@ _BY_STATUS: Mapping[int, type[RatchetError]] = {
     404: NotFoundError,
     409: ConflictError,
     422: SpecError,
+}
+_WHAT_TO_DO: Mapping[int, str] = {
+    400: "mend what was sent",
+    401: "check the name given with --as and RATCHET_AIRFLOW_PASSWORD",
+    403: "ask somebody who may, or act as another person with --as",
+    404: "`ratchet runs` lists what there is",
+    409: "somebody was first: look again with `ratchet status`",
+    422: "mend what was sent",
 }
 
 
@@ -48,6 +57,10 @@ class Airflow:
         """Return the newest runs first."""
         answer = self._call("GET", f"/dags/{dag}/dagRuns?order_by=-run_after&limit={limit}")
         return list(answer["dag_runs"])
+
+    def run_state(self, dag: str, run: str) -> str:
+        """Return the state of one run."""
+        return str(self._call("GET", f"/dags/{dag}/dagRuns/{_quoted(run)}")["state"])
 
     def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
         """Return a run's task instances."""
@@ -100,13 +113,17 @@ class Airflow:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - from settings
         try:
+            request = urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310 - settings
             with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - from settings
                 return dict(json.loads(answer.read() or b"{}"))
         except urllib.error.HTTPError as error:
             raise _translated(error, method, url) from error
-        except (urllib.error.URLError, OSError) as error:
+        except (ValueError, TypeError) as error:
+            raise UnavailableError(
+                f"what answers at {self.url} is not Airflow's API; set RATCHET_AIRFLOW_URL to Airflow's address"
+            ) from error
+        except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
             raise UnavailableError(
                 f"Airflow at {self.url} does not answer ({error}); is it up? `ratchet up` starts a laptop's, "
                 "RATCHET_AIRFLOW_URL points elsewhere"
@@ -115,12 +132,13 @@ class Airflow:
 
 def _translated(error: urllib.error.HTTPError, method: str, url: str) -> RatchetError:
     try:
-        detail = json.loads(error.read()).get("detail", "")
-    except ValueError:
+        detail = json.loads(error.read())["detail"]
+    except (ValueError, TypeError, KeyError, OSError, http.client.HTTPException):
         detail = error.reason
     kind = _BY_STATUS.get(error.code, UnavailableError)
     path = urllib.parse.urlsplit(url).path
-    return kind(f"Airflow answered {error.code} to {method} {path}: {detail}")
+    advice = _WHAT_TO_DO.get(error.code, "try again; if it stays so, see the log of Airflow's API server")
+    return kind(f"Airflow answered {error.code} to {method} {path}: {detail}; {advice}")
 
 
 def _quoted(run: str) -> str:

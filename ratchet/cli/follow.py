@@ -62,9 +62,9 @@ class Follower:
             tasks = {task["task_id"]: task for task in self.airflow.tasks(self.dag, run)}
             for name, task in tasks.items():
                 self._look_at(run, name, task)
-            entry = next(found for found in self.airflow.runs(self.dag, 50) if found["dag_run_id"] == run)
-            if entry["state"] in _ENDED:
-                return str(entry["state"])
+            state = self.airflow.run_state(self.dag, run)
+            if state in _ENDED:
+                return state
             busy = [name for name, task in tasks.items() if task["state"] in ("running", "deferred", "queued")]
             self._heartbeat(f"{', '.join(busy) or 'the scheduler'} at work")
         raise UnavailableError(f"run {run} had not ended after {limit_seconds:.0f} s; see {self.airflow.url}")

@@ -5,11 +5,13 @@ Exit codes: 0 done; 1 done, and the answer is no; 2 could not be done.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import typer
 
 from ratchet.cli import data, demo, doctor, gate, model, predict, run, stack, status
+from ratchet.errors import SpecError
 from ratchet.laptop.home import adopt_environment
 from ratchet.settings import load_settings
 
@@ -26,7 +28,9 @@ for module in (stack, demo, status, data, run, model, gate, predict, doctor):
 
 def main() -> None:
     """Run the command line; a laptop's stack that is up is found by itself."""
-    adopt_environment(Path(load_settings().home))
+    # A setting that cannot be read is the command's to tell, in the form it was asked for.
+    with contextlib.suppress(SpecError):
+        adopt_environment(Path(load_settings().home))
     app()
 
 

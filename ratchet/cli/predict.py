@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -70,10 +71,10 @@ def ask_service(deployment: Deployment, image: bytes) -> dict[str, Any]:
     )
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - see above
-            return dict(json.loads(answer.read()))
+            return _body(answer.read(), f"what answers at {deployment.service_url} is not the service")
     except urllib.error.HTTPError as error:
         return _body(error.read(), f"the service answered {error.code}")
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as error:
         raise UnavailableError(
             f"{deployment.service_url} does not answer: {error}; is a model live? see `ratchet status`"
         ) from error

@@ -7,7 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from ratchet.cli.session import EXIT_NEGATIVE, AsJson, Person, Session, exit_codes, start_session
-from ratchet.errors import NotFoundError
+from ratchet.errors import NotFoundError, SpecError
+from ratchet.settings import load_settings
+from ratchet.spec import load_pipelines
 
 PipelineName = Annotated[str, typer.Argument(help="Name of the pipeline.", autocompletion=lambda: _pipeline_names())]
 
@@ -126,4 +128,8 @@ def run_page(session: Session, dag: str, run_id: str) -> str:
 
 
 def _pipeline_names() -> list[str]:
-    return [found.name for found in start_session(as_json=False).pipelines]
+    try:
+        return [found.name for found in load_pipelines(load_settings().pipelines_folder)]
+    except SpecError:
+        # The command itself says what is wrong; a shell that completes a word cannot.
+        return []

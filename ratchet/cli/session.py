@@ -62,7 +62,9 @@ class Session:
 
 def start_session(*, as_json: bool) -> Session:
     """Read the settings for one command."""
-    return Session(output=Output(as_json=as_json), settings=load_settings())
+    output = Output(as_json=as_json)
+    with exit_codes(output):
+        return Session(output=output, settings=load_settings())
 
 
 @contextmanager

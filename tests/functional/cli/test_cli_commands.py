@@ -1,0 +1,274 @@
+"""Every command as a program sees it: one JSON object, and an exit code that says done, no, or could not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from domain_world import write_archive
+
+DAG = "retrain_digits"
+RUN = "manual__1"
+GATE = {
+    "task_instance": {"dag_id": DAG, "dag_run_id": RUN, "task_id": "approve", "map_index": -1, "try_number": 1},
+    "params": {"digest": {"value": "ab12" * 16}},
+    "subject": "Release digits 1?",
+    "body": "the dossier",
+}
+DIGEST = "ab12" * 16
+ENTRY = {"dag_id": DAG, "dag_run_id": RUN, "run_type": "manual", "state": "running", "start_date": "2030"}
+ANSWER = {"model": {"version": 1, "digest": "d"}, "predictions": [{"label": "7", "probability": 0.5}]}
+
+
+def tell_runs(server, entries, tasks=()):
+    server.tell("GET", f"/dags/{DAG}/dagRuns", {"dag_runs": entries})
+    server.tell("GET", "/dags/~/dagRuns", {"dag_runs": entries})
+    server.tell("GET", f"/dags/{DAG}/dagRuns/{RUN}/taskInstances", {"task_instances": list(tasks)})
+
+
+def tell_gates(server, gates):
+    server.tell("GET", f"/dags/{DAG}/dagRuns/~/hitlDetails", {"hitl_details": gates})
+
+
+def write_scans(folder, **more):
+    for name, content in {"0/a.png": b"zero", "1/b.png": b"one", **more}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return str(folder)
+
+
+def test_status_says_no_when_nothing_is_live(desk):
+    tell_gates(desk.server, [])
+    answer = desk.ask("status", code=1)
+    assert answer["pipelines"][0]["champion"] is None
+    assert answer["waiting"] == []
+
+
+def test_status_tells_the_champion_its_approver_and_what_waits(desk):
+    champion = desk.world.crown("one")
+    tell_gates(desk.server, [GATE])
+    answer = desk.ask("status")
+    assert answer["pipelines"][0]["champion"]["digest"] == champion.digest
+    assert answer["pipelines"][0]["champion"]["approver"] == "alice"
+    assert [gate["digest"] for gate in answer["waiting"]] == [DIGEST]
+
+
+def test_status_shows_what_is_live_also_when_airflow_is_away(desk, monkeypatch):
+    desk.world.crown("one")
+    monkeypatch.setenv("RATCHET_AIRFLOW_URL", "http://127.0.0.1:9")
+    answer = desk.ask("status")
+    assert answer["pipelines"][0]["champion"]["version"] == 1
+
+
+def test_push_sends_only_what_is_new_or_changed(desk, tmp_path):
+    folder = write_scans(tmp_path / "scans")
+    assert desk.ask("push", "digits", folder)["files"] == 2
+    assert desk.ask("push", "digits", folder)["files"] == 0
+    write_scans(tmp_path / "scans", **{"1/b.png": b"another one"})
+    assert desk.ask("push", "digits", folder)["files"] == 1
+    keys = [entry.key for entry in desk.world.datasets.freeze("digits").objects]
+    assert keys == ["0/a.png", "1/b.png"]
+
+
+def test_push_refuses_a_folder_without_labels(desk, tmp_path):
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "a.png").write_bytes(b"x")
+    answer = desk.ask("push", "digits", str(tmp_path / "flat"), code=2)
+    assert answer["kind"] == "DataError"
+    assert "<label>/<file>" in answer["error"]
+
+
+def test_run_starts_the_loop_and_links_to_it(desk):
+    desk.server.tell("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": RUN})
+    answer = desk.ask("run", "digits", "--force", "--reason", "why not")
+    assert answer == {"run": RUN, "dag": DAG, "link": f"{desk.server.url}/dags/{DAG}/runs/{RUN}"}
+    assert desk.server.last("POST").body["conf"] == {"dataset_version": "", "force": True, "reason": "why not"}
+
+
+def test_run_names_the_pipelines_there_are(desk):
+    answer = desk.ask("run", "cats", code=2)
+    assert "there is: digits" in answer["error"]
+    assert (answer["kind"], answer["actor"]) == ("NotFoundError", "user")
+
+
+def test_a_link_stays_in_one_piece_on_a_narrow_terminal(desk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    desk.server.tell("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": RUN})
+    assert f"{desk.server.url}/dags/{DAG}/runs/{RUN}" in desk.type("run", "digits").stdout.splitlines()
+
+
+def test_runs_says_what_each_is_at(desk):
+    tasks = [{"task_id": "freeze", "state": "success"}, {"task_id": "train", "state": "deferred"}]
+    tell_runs(desk.server, [ENTRY], tasks)
+    assert [row["at"] for row in desk.ask("runs", "digits")["runs"]] == ["train"]
+    assert [row["pipeline"] for row in desk.ask("runs")["runs"]] == ["digits"]
+
+
+def test_runs_says_no_when_there_are_none(desk):
+    tell_runs(desk.server, [])
+    assert desk.ask("runs", code=1) == {"runs": []}
+
+
+def test_logs_prints_the_newest_run_s_lines(desk):
+    tell_runs(desk.server, [ENTRY], [{"task_id": "train", "state": "success", "try_number": 2}])
+    path = f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/train/logs/2"
+    desk.server.tell("GET", path, {"content": [{"event": "epoch \ud800 [bold]1[/bold]"}]})
+    assert desk.ask("logs", "digits")["lines"] == ["epoch \ud800 [bold]1[/bold]"]
+
+
+@pytest.mark.parametrize("entries", [[], [ENTRY]])
+def test_logs_says_what_is_missing(desk, entries):
+    tell_runs(desk.server, entries)
+    assert "no run yet" in str(desk.ask("logs", "digits", code=2)) or entries
+    assert desk.ask("logs", "digits", "--task", "bake", code=2)["kind"] == "NotFoundError"
+
+
+def test_models_list_says_no_when_there_are_none(desk):
+    assert desk.ask("models", "list", code=1) == {"models": []}
+
+
+def test_models_shows_a_version_with_its_history(desk):
+    version = desk.world.crown("one")
+    assert desk.ask("models", "list")["models"][0]["stage"] == "champion"
+    shown = desk.ask("models", "show", "1")
+    assert shown["model"]["digest"] == version.digest
+    assert shown["history"][0]["kind"] == "registered"
+    assert version.digest in desk.type("models", "show", "1").stdout.replace("\n", "").replace(" ", "").replace("│", "")
+
+
+def test_models_diff_tells_parameters_and_images(desk):
+    desk.world.upload("0/a.png", b"a")
+    old = desk.world.datasets.freeze("digits")
+    desk.world.upload("0/b.png", b"b")
+    new = desk.world.datasets.freeze("digits")
+    first = desk.world.register("one")
+    pipeline = replace(first.provenance, dataset_version=old.version)
+    for seed, provenance in (
+        ("two", pipeline),
+        ("three", replace(pipeline, dataset_version=new.version, hyperparameters={"epochs": 9})),
+    ):
+        archive = write_archive(desk.world.folder, seed)
+        desk.world.registry.register("digits", archive, provenance, {}, writer=seed)
+    changes = desk.ask("models", "diff", "2", "3")["changes"]
+    assert changes["hyperparameter epochs"] == [3, 9]
+    assert changes["images"] == [1, 2]
+    assert changes["images added/removed/changed"] == [None, "1/0/0"]
+
+
+def test_models_show_says_which_version_is_missing(desk):
+    assert "none yet" in desk.ask("models", "show", "7", code=2)["error"]
+    desk.world.register()
+    answer = desk.ask("models", "show", "7", code=2)
+    assert answer["kind"] == "NotFoundError"
+    assert "7" in answer["error"]
+
+
+@pytest.mark.parametrize(("word", "option"), [("approve", "Approve"), ("reject", "Reject")])
+def test_answers_the_gate_in_a_person_s_name(desk, word, option):
+    tell_gates(desk.server, [GATE])
+    desk.server.tell("PATCH", f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/approve/-1/hitlDetails", {})
+    answer = desk.ask(word, "digits", "--as", "alice", "--digest", DIGEST[:12], "-m", "seen")
+    assert (answer["digest"], answer["who"]) == (DIGEST, "alice")
+    assert desk.server.last("PATCH").body["chosen_options"] == [option]
+    assert desk.server.last("PATCH").body["params_input"] == {"digest": DIGEST, "comment": "seen"}
+    assert desk.server.seen[0].body["username"] == "alice"
+
+
+@pytest.mark.parametrize("digest", ["ffffffffffff", "ab12", DIGEST + "0"])
+def test_refuses_a_digest_that_is_not_the_one_that_waits(desk, digest):
+    tell_gates(desk.server, [GATE])
+    answer = desk.ask("approve", "digits", "--as", "alice", "--digest", digest, code=2)
+    assert "look at it again" in answer["error"]
+    assert not [seen for seen in desk.server.seen if seen.method == "PATCH"]
+
+
+def test_asks_a_program_to_say_which_artefact_it_means(desk):
+    tell_gates(desk.server, [GATE])
+    assert f"--digest {DIGEST[:12]}" in desk.ask("approve", "digits", "--as", "alice", code=2)["error"]
+
+
+def test_says_so_when_nothing_waits(desk):
+    tell_gates(desk.server, [])
+    answer = desk.ask("reject", "digits", "--as", "alice", "--digest", DIGEST, code=2)
+    assert "ratchet runs digits" in answer["error"]
+
+
+def test_approving_wants_a_name(desk):
+    assert desk.type("approve", "digits").exit_code == 2
+
+
+def test_says_where_a_password_comes_from_when_none_is_known(desk, monkeypatch):
+    monkeypatch.delenv("RATCHET_AIRFLOW_PASSWORD")
+    answer = desk.ask("approve", "digits", "--as", "mallory", "--digest", DIGEST, code=2)
+    assert "RATCHET_AIRFLOW_PASSWORD" in answer["error"]
+
+
+def test_predict_asks_the_live_service(desk, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x89PNG bytes")
+    desk.server.tell("POST", "/predict", ANSWER)
+    assert desk.ask("predict", str(tmp_path / "a.png"), "--target", "ecs") == {"ecs": ANSWER}
+    assert desk.server.last("POST").body == b"\x89PNG bytes"
+
+
+@pytest.mark.parametrize("body", [{"error": "no model"}, b"<html>", ["x"]])
+def test_predict_says_no_when_a_target_cannot_tell(desk, tmp_path, body):
+    (tmp_path / "a.png").write_bytes(b"x")
+    desk.server.tell("POST", "/predict", body, 503)
+    assert desk.ask("predict", str(tmp_path / "a.png"), "--target", "ecs", code=1)["ecs"]["error"]
+
+
+def test_predict_refuses_a_file_that_is_not_there_and_a_target_that_is_none(desk, tmp_path):
+    assert desk.ask("predict", str(tmp_path / "none.png"), code=2)["kind"] == "NotFoundError"
+    assert "ecs, lambda, all" in desk.ask("predict", str(tmp_path), "--target", "moon", code=2)["error"]
+
+
+def test_predict_says_so_when_the_service_is_away(desk, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    desk.server.close()
+    assert "ratchet status" in desk.ask("predict", str(tmp_path / "a.png"), "--target", "ecs", code=2)["error"]
+
+
+def test_predict_says_so_when_another_program_answers(desk, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"x")
+    desk.server.tell("POST", "/predict", b"<html>welcome</html>")
+    assert desk.ask("predict", str(tmp_path / "a.png"), "--target", "ecs", code=1)["ecs"]["error"]
+
+
+def test_doctor_gives_a_mend_for_everything_that_is_wrong(desk):
+    answer = desk.ask("doctor", code=1)
+    checks = {check["check"]: check for check in answer["checks"]}
+    assert answer["healthy"] is False
+    assert checks["credentials"]["good"]
+    assert checks["bucket versioning"]["good"]
+    assert not checks["airflow"]["good"]
+    assert [name for name, check in checks.items() if not check["good"] and not check["fix"]] == []
+
+
+def test_down_has_nothing_to_do_twice(desk):
+    assert desk.ask("down") == {"stopped": []}
+    assert desk.type("down").stdout.strip() == "nothing was running"
+
+
+def test_says_which_stack_is_missing_and_how_to_make_it(desk, monkeypatch):
+    monkeypatch.setenv("RATCHET_STACK", "elsewhere")
+    assert "ratchet up" in desk.ask("status", code=2)["error"]
+
+
+@pytest.mark.parametrize("words", [("status",), ("down",), ("doctor",), ("models", "list"), ("predict", "x.png")])
+def test_a_setting_that_cannot_be_read_is_an_error_like_any_other(desk, monkeypatch, words):
+    monkeypatch.setenv("RATCHET_POLL_SECONDS", "soon")
+    assert "RATCHET_POLL_SECONDS" in desk.ask(*words, code=2)["error"]
+
+
+@pytest.mark.parametrize("words", [("status",), ("models", "list"), ("run", "digits")])
+def test_a_wrong_pipeline_file_is_named(desk, words):
+    file = desk.folder / "pipelines" / "digits.yaml"
+    file.write_text(file.read_text("utf-8").replace("compute:", "computer:"), "utf-8")
+    assert "digits.yaml" in desk.ask(*words, code=2)["error"]
+
+
+def test_people_read_errors_on_standard_error(desk):
+    done = desk.type("models", "show", "7")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
