@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import socket
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +25,15 @@ class Ports:
     service: int = 8090
     worker_log: int = 8793
     trigger_log: int = 8794
+
+    @classmethod
+    def find_free(cls) -> Ports:
+        """Ports that nobody listens on, all different."""
+        with ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in fields(cls)]
+            for one in sockets:
+                one.bind(("127.0.0.1", 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
 
     def named(self) -> dict[int, str]:
         """Each port with the option that moves it elsewhere."""
