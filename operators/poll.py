@@ -73,7 +73,8 @@ class PollTrigger(BaseTrigger):
         while True:
             await asyncio.sleep(self.poll_seconds)
             try:
-                watch = watch or await asyncio.to_thread(self._open)
+                if watch is None:
+                    watch = await asyncio.to_thread(self._open)
                 seen: Look = await asyncio.to_thread(watch.look)
                 failures = 0
             except RatchetError as error:
