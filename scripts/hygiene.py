@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 FORBIDDEN = {
-    "an index address": re.compile(r"--(extra-)?index-url|--find-links|file:///"),
+    "an index address": re.compile(r"--(extra-)?index-url|--find-links|(https?|file)://\S+/simple\b"),
     "a path of one machine": re.compile(r"(?<![\w.])/(home|root|Users)/[a-z]"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "an AWS secret": re.compile(r"aws_secret_access_key\s*=\s*[A-Za-z0-9/+]{30,}", re.IGNORECASE),
