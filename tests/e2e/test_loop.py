@@ -188,6 +188,23 @@ def test_a_candidate_trained_on_shuffled_labels_is_blocked(loop):
     assert live_versions(loop) == {"2"}
 
 
+def test_a_training_that_fails_says_why_and_the_champion_serves_on(loop):
+    file = loop.session.settings.pipelines_folder / "digits.yaml"
+    good = file.read_text("utf-8")
+    file.write_text(good.replace("network: lenet", "network: lemon"))
+    try:
+        run = loop.start(force=True, reason="a network that there is not")
+        assert loop.end(run) == "failed"
+    finally:
+        file.write_text(good)
+    reason = loop.explain(run)
+    assert "lemon" in reason
+    assert "lenet" in reason
+    assert "developer acts" in reason
+    assert loop.task(run, "settle")["state"] == "success"
+    assert live_versions(loop) == {"2"}
+
+
 def test_a_class_with_too_few_images_stops_before_anything_is_spent(loop):
     deployment = loop.workshop.deployment
     before = loop.jobs("prepare")
