@@ -1,0 +1,108 @@
+"""A run's orders: what makes a job another job, and what does not."""
+
+from __future__ import annotations
+
+import pytest
+from loop_parts import DIGITS, change
+
+from ratchet.compute.order import Channel
+from ratchet.contract import METRIC_NAMES
+from ratchet.loop.order import EVALUATION_METRICS, Artefact, OrderBook, identify_work
+
+CODE = "c" * 64
+WORK = identify_work(DIGITS, CODE)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        identify_work(DIGITS, "d" * 64),
+        identify_work(DIGITS, CODE, "forced"),
+        identify_work(change(DIGITS, "data", min_images_per_class=11), CODE),
+        identify_work(change(DIGITS, "data", labels=("0", "1")), CODE),
+        identify_work(change(DIGITS, "training", network="resnet18"), CODE),
+        identify_work(change(DIGITS, "training", hyperparameters={"epochs": 13}), CODE),
+        identify_work(change(DIGITS, "training", instance_type="ml.p3.2xlarge"), CODE),
+        identify_work(change(DIGITS, "training", image_uri="mine:1"), CODE),
+        identify_work(DIGITS.model_copy(update={"name": "cats"}), CODE),
+    ],
+)
+def test_what_decides_the_result_makes_other_work(other):
+    assert other != WORK
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        identify_work(change(DIGITS, "data", quiet_seconds=99.0), CODE),
+        identify_work(change(DIGITS, "data", max_wait_seconds=99.0), CODE),
+        identify_work(change(DIGITS, "approval", approvers=("bob",)), CODE),
+        identify_work(change(DIGITS, "release", tasks=3), CODE),
+        identify_work(DIGITS.model_copy(update={"schedule": None, "owner": "me"}), CODE),
+    ],
+)
+def test_waiting_approving_and_releasing_are_no_part_of_the_work(same):
+    assert same == WORK
+
+
+def book(pipeline=DIGITS, **more):
+    return OrderBook(pipeline, **{"code_uri": "s3://jobs/code/c.tar.gz", "run_id": "r1"} | more)
+
+
+def test_preparation_reads_the_frozen_objects_and_their_manifest():
+    order = book().preparation("data", "v" * 64)
+    assert order.program == "training/prepare.py"
+    assert order.channels == (
+        Channel("dataset", f"s3://data/manifests/digits/{'v' * 64}.sagemaker.json", manifest=True),
+        Channel("manifest", f"s3://data/manifests/digits/{'v' * 64}.json"),
+    )
+    assert order.hyperparameters["labels"] == "0,1,2,3,4,5,6,7,8,9"
+    assert order.instance_type == DIGITS.training.preparation_instance_type
+    assert (order.metrics, order.checkpoints) == ((), False)
+
+
+def test_preparation_leaves_the_labels_open_when_the_spec_does():
+    assert "labels" not in book(change(DIGITS, "data", labels=())).preparation("data", "v").hyperparameters
+
+
+def test_training_gets_network_parameters_checkpoints_and_its_metrics():
+    order = book().training("s3://jobs/prepared.tar.gz")
+    assert order.program == DIGITS.training.entry_point
+    assert order.channels == (Channel("prepared", "s3://jobs/prepared.tar.gz"),)
+    assert order.hyperparameters == {"network": "lenet", **DIGITS.training.hyperparameters}
+    assert order.instance_type == DIGITS.training.instance_type
+    assert (order.metrics, order.checkpoints) == (METRIC_NAMES, True)
+
+
+def test_evaluation_binds_both_models_to_their_digests():
+    order = book().evaluation("s3://p", Artefact("s3://new", "n1"), Artefact("s3://old", "o1"))
+    assert [channel.name for channel in order.channels] == ["prepared", "challenger", "champion"]
+    assert order.hyperparameters == {"challenger-sha256": "n1", "champion-sha256": "o1"}
+    assert order.metrics == EVALUATION_METRICS
+
+
+def test_the_first_model_is_evaluated_alone():
+    order = book().evaluation("s3://p", Artefact("s3://new", "n1"), None)
+    assert [channel.name for channel in order.channels] == ["prepared", "challenger"]
+    assert order.hyperparameters == {"challenger-sha256": "n1"}
+
+
+def test_another_run_finds_the_same_job_and_a_forced_one_does_not():
+    mine, theirs = book().training("s3://p"), book(run_id="r2").training("s3://p")
+    assert mine.name(1) == theirs.name(1)
+    assert mine.tags != theirs.tags
+    assert book(force_nonce="n").training("s3://p").name(1) != mine.name(1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        book(code_uri="s3://jobs/code/d.tar.gz").training("s3://p"),
+        book().training("s3://q"),
+        book(change(DIGITS, "training", network="resnet18")).training("s3://p"),
+        book(change(DIGITS, "training", instance_type="ml.p3.2xlarge")).training("s3://p"),
+        book().evaluation("s3://p", Artefact("s3://new", "n1"), None),
+    ],
+)
+def test_other_work_is_another_job(other):
+    assert other.name(1) != book().training("s3://p").name(1)

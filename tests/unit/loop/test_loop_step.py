@@ -1,0 +1,93 @@
+"""The loop's verbs: what check says, and what begin_release refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from loop_parts import DIGEST, DIGITS, Ramp, Shop, Vault, change, freeze_keys, make_version
+
+from ratchet.approval import Decision
+from ratchet.data import Manifest
+from ratchet.errors import ApprovalError, DataError
+from ratchet.loop.gate import begin_release
+from ratchet.loop.step import Ticket, check
+from ratchet.registry import Stage
+
+YES = Decision("digits", 1, DIGEST, True, "alice", "", ("alice",), "airflow", "2030")
+TWO = change(DIGITS, "data", labels=("0", "1"), min_images_per_class=2)
+
+
+@dataclass
+class Shelf:
+    manifest: Manifest
+
+    def read(self, dataset, version):
+        return self.manifest
+
+
+def look(*entries):
+    manifest = freeze_keys(*entries)
+    return check(Shop(TWO, datasets=Shelf(manifest)), manifest.version)
+
+
+def test_a_fit_dataset_gives_the_images_of_each_class():
+    assert look(("0/a", 1), ("0/b", 1), ("1/a", 1), ("1/b", 1)) == {"0": 2, "1": 2}
+
+
+def test_an_unfit_dataset_is_told_by_rule_found_and_allowed():
+    with pytest.raises(DataError) as caught:
+        look(("0/a", 1), ("0/b", 0), ("7/\nx", 1))
+    message = str(caught.value)
+    assert "- images have bytes: found 1 empty, allowed at most 0 % unreadable, for example 0/b" in message
+    assert "- every required class is there: found 1 missing, allowed 0, 1, for example 1" in message
+    assert "- every class is known: found 1 unknown, allowed 0, 1, for example 7" in message
+    assert "- every class has enough images: found 1 with too few, allowed at least 2 each" in message
+    assert message.splitlines()[0].endswith("is not fit for training; nothing was spent.")
+    assert "s3://data/datasets/digits/" in message.splitlines()[-1]
+    assert "`data` rules" in message.splitlines()[-1]
+
+
+def release(version, decided=YES, digest=DIGEST):
+    vault = Vault(version, decided)
+    shop = Shop(registry=vault, approvals=vault, releases=Ramp())
+    try:
+        return begin_release(shop, version.version, digest, run_id="r1"), shop.releases.begun
+    except ApprovalError as error:
+        return str(error), shop.releases.begun
+
+
+def test_an_approved_version_is_released_in_the_approver_s_name():
+    plan, begun = release(make_version())
+    assert begun == [(1, "r1", "alice")]
+    assert DIGEST[:12] in plan
+
+
+def test_nothing_is_released_without_a_decision():
+    assert release(make_version(), decided=None) == ("nobody has decided", [])
+
+
+def test_nothing_is_released_that_is_not_what_the_run_registered():
+    message, begun = release(make_version(digest="cd" * 32))
+    assert begun == []
+    assert "cdcdcdcdcdcd" in message
+    assert "approve the artefact that is in the registry now" in message
+
+
+@pytest.mark.parametrize(
+    "stage", [Stage.CANDIDATE, Stage.PASSED, Stage.BLOCKED, Stage.REJECTED, Stage.EXPIRED, Stage.ROLLED_BACK]
+)
+def test_nothing_is_released_from_a_stage_off_the_way(stage):
+    message, begun = release(make_version(stage=stage))
+    assert begun == []
+    assert f"is {stage}" in message
+
+
+@pytest.mark.parametrize("stage", [Stage.RELEASING, Stage.CHAMPION])
+def test_a_release_that_began_is_found_again(stage):
+    assert release(make_version(stage=stage))[1] == [(1, "r1", "alice")]
+
+
+def test_a_ticket_survives_the_way_from_task_to_task():
+    ticket = Ticket(True, "new", "v", "s3://c", "d", "g", "i", "n")
+    assert Ticket.from_json(vars(ticket)) == ticket
