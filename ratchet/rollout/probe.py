@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from ratchet.errors import SpecError
 
 _TIMEOUT_SECONDS = 15
 _MAX_ANSWER_BYTES = 1024 * 1024
+_SHOWN_BYTES = 300
 
 
 class _StayHere(urllib.request.HTTPRedirectHandler):
@@ -43,11 +45,27 @@ def ask_service(service_url: str, image: bytes) -> dict[str, Any]:
         f"{service_url.rstrip('/')}/predict", data=image, headers={"Content-Type": "application/octet-stream"}
     )
     try:
+        status, content = _send(request)
+    except (OSError, HTTPException) as error:
+        return {"error": f"nothing that can be read: {error}"}
+    if status != 200:
+        return {"error": f"HTTP {status}: {content[:_SHOWN_BYTES].decode('utf-8', 'replace')}"}
+    return read_object(content)
+
+
+def read_object(content: bytes) -> dict[str, Any]:
+    """Read a JSON object; `{"error": ...}` for anything else."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return {"error": f"no JSON: {content[:_SHOWN_BYTES]!r}"}
+    return body if isinstance(body, dict) else {"error": f"JSON that is no object: {content[:_SHOWN_BYTES]!r}"}
+
+
+def _send(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
         with _OPENER.open(request, timeout=_TIMEOUT_SECONDS) as answer:
-            body = json.loads(answer.read(_MAX_ANSWER_BYTES))
+            return answer.status, answer.read(_MAX_ANSWER_BYTES)
     except urllib.error.HTTPError as error:
         with error:
-            return {"error": f"HTTP {error.code}: {error.read(300).decode('utf-8', 'replace')}"}
-    except (OSError, ValueError) as error:
-        return {"error": f"nothing that can be read: {error}"}
-    return body if isinstance(body, dict) else {"error": "JSON that is no object"}
+            return error.code, error.read(_MAX_ANSWER_BYTES)

@@ -20,7 +20,6 @@ IAM_ACTIONS = (
     "ecs:DescribeTaskDefinition",
     "ecs:ListTaskDefinitions",
     "ecs:RegisterTaskDefinition",
-    "ecs:TagResource",
     "ecs:UpdateService",
     "elasticloadbalancing:DescribeTargetHealth",
     "iam:PassRole",

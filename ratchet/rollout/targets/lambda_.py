@@ -15,6 +15,7 @@ from ratchet.rollout.environment import describe_environment, model_environment
 from ratchet.rollout.example import Example
 from ratchet.rollout.machine import Observed, Outcome
 from ratchet.rollout.plan import Candidate, Verb
+from ratchet.rollout.probe import read_object
 from ratchet.rollout.targets import Shift, Target
 
 IAM_ACTIONS = (
@@ -159,13 +160,9 @@ class LambdaTarget:
             answer = self._client.invoke(FunctionName=self._function, Qualifier=qualifier, Payload=payload)
             raw = answer["Payload"].read()
         version = str(answer.get("ExecutedVersion", ""))
-        try:
-            body = json.loads(raw)
-        except ValueError:
-            body = None
-        if answer.get("FunctionError") or not isinstance(body, dict):
-            body = {"error": f"{answer.get('FunctionError') or 'nothing that can be read'}: {raw[:300]!r}"}
-        return _Answer(body, version)
+        if answer.get("FunctionError"):
+            return _Answer({"error": f"{answer['FunctionError']}: {raw[:300]!r}"}, version)
+        return _Answer(read_object(raw), version)
 
     def _point(self, version: str, weights: Mapping[str, float]) -> Outcome:
         found, existing, revision = self._pointer()

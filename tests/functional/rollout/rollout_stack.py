@@ -63,26 +63,36 @@ def make_cloud(folder: Path) -> tuple[LocalCloud, Path]:
     return LocalCloud(home=folder / "home", engines=engines), image
 
 
+_IAM_NAMES = {"elbv2": "elasticloadbalancing", "Invoke": "InvokeFunction"}
+
+
 class Door:
-    """The product's door to AWS, opened on one localcloud."""
+    """The product's door to AWS, opened on one localcloud; it remembers every action that was called."""
 
     region = "us-east-1"
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._clients: dict[str, Any] = {}
+        self.actions: set[str] = set()
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-            self._clients[service] = boto3.client(service, region_name=self.region, endpoint_url=self._url, **keys)
+            client = boto3.client(service, region_name=self.region, endpoint_url=self._url, **keys)
+            client.meta.events.register("before-call", lambda model, **_: self._remember(service, model.name))
+            self._clients[service] = client
         return self._clients[service]
+
+    def _remember(self, service: str, operation: str) -> None:
+        self.actions.add(f"{_IAM_NAMES.get(service, service)}:{_IAM_NAMES.get(operation, operation)}")
 
 
 class Stack:
     """The stack with its registry, and what the tests do to it."""
 
     def __init__(self, url: str, image: Path, folder: Path) -> None:
+        self.url = url
         self.aws = cast(Aws, Door(url))
         self.folder = folder
         self._wishes = image / "inference" / "wishes.json"
