@@ -7,7 +7,7 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.common_models import CloudFormationModel
 
-from localcloud.resources.base import AddedResource, properties_of
+from localcloud.resources.base import AddedResource, Place
 
 
 class MetricAlarm(AddedResource, CloudFormationModel):
@@ -26,14 +26,11 @@ class MetricAlarm(AddedResource, CloudFormationModel):
         return "AWS::CloudWatch::Alarm"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> MetricAlarm:
-        """Create the alarm by the call that the API makes."""
-        properties = properties_of(cloudformation_json)
+    def create(cls, properties: dict[str, Any], place: Place) -> MetricAlarm:
+        """Put the alarm; an alarm of the name is written over."""
         found = properties.get("DatapointsToAlarm")
-        alarm = cloudwatch_backends[account_id][region_name].put_metric_alarm(
-            name=resource_name,
+        alarm = cloudwatch_backends[place.account_id][place.region_name].put_metric_alarm(
+            name=place.name,
             namespace=properties["Namespace"],
             metric_name=properties["MetricName"],
             comparison_operator=properties["ComparisonOperator"],
@@ -50,25 +47,9 @@ class MetricAlarm(AddedResource, CloudFormationModel):
             datapoints_to_alarm=int(found) if found else None,
             treat_missing_data=properties.get("TreatMissingData"),
         )
-        return cls(resource_name, {"Arn": alarm.alarm_arn})
+        return cls(place.name, {"Arn": alarm.alarm_arn})
 
     @classmethod
-    def update_from_cloudformation_json(  # noqa: PLR0917 - the signature that moto calls
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> MetricAlarm:
-        """Write the alarm anew under its name."""
-        return cls.create_from_cloudformation_json(
-            original_resource.physical_id, cloudformation_json, account_id, region_name
-        )
-
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
-    ) -> None:
+    def remove(cls, properties: dict[str, Any], place: Place) -> None:
         """Delete the alarm."""
-        cloudwatch_backends[account_id][region_name].delete_alarms([resource_name])
+        cloudwatch_backends[place.account_id][place.region_name].delete_alarms([place.name])

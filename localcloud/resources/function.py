@@ -7,7 +7,7 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 from moto.core.common_models import CloudFormationModel
 
-from localcloud.resources.base import AddedResource, properties_of
+from localcloud.resources.base import AddedResource, Place
 
 
 class FunctionAlias(AddedResource, CloudFormationModel):
@@ -19,47 +19,19 @@ class FunctionAlias(AddedResource, CloudFormationModel):
         return "AWS::Lambda::Alias"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> FunctionAlias:
-        """Create the alias by the call that the API makes."""
-        properties = properties_of(cloudformation_json)
-        alias = lambda_backends[account_id][region_name].create_alias(
-            properties["Name"],
-            properties["FunctionName"],
-            str(properties["FunctionVersion"]),
-            properties.get("Description", ""),
-            _weights(properties),
-        )
-        return cls(alias.arn)
+    def create(cls, properties: dict[str, Any], place: Place) -> FunctionAlias:
+        """Create the alias."""
+        return cls(_backend(place).create_alias(*_alias_arguments(properties)).arn)
 
     @classmethod
-    def update_from_cloudformation_json(  # noqa: PLR0917 - the signature that moto calls
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> FunctionAlias:
+    def change(cls, properties: dict[str, Any], place: Place) -> FunctionAlias:
         """Point the alias elsewhere."""
-        properties = properties_of(cloudformation_json)
-        alias = lambda_backends[account_id][region_name].update_alias(
-            properties["Name"],
-            properties["FunctionName"],
-            str(properties["FunctionVersion"]),
-            properties.get("Description", ""),
-            _weights(properties),
-        )
-        return cls(alias.arn)
+        return cls(_backend(place).update_alias(*_alias_arguments(properties)).arn)
 
     @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
-    ) -> None:
+    def remove(cls, properties: dict[str, Any], place: Place) -> None:
         """Delete the alias."""
-        properties = properties_of(cloudformation_json)
-        lambda_backends[account_id][region_name].delete_alias(properties["Name"], properties["FunctionName"])
+        _backend(place).delete_alias(properties["Name"], properties["FunctionName"])
 
 
 class FunctionUrl(AddedResource, CloudFormationModel):
@@ -73,46 +45,43 @@ class FunctionUrl(AddedResource, CloudFormationModel):
         return "AWS::Lambda::Url"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> FunctionUrl:
-        """Open the URL by the call that the API makes."""
-        properties = properties_of(cloudformation_json)
-        config = {key: properties[key] for key in ("AuthType", "Cors", "InvokeMode") if key in properties}
-        made = lambda_backends[account_id][region_name].create_function_url_config(
-            properties["TargetFunctionArn"], config, qualifier=properties.get("Qualifier")
-        )
-        return cls(made.function_arn, {"FunctionUrl": made.url, "FunctionArn": made.function_arn})
+    def create(cls, properties: dict[str, Any], place: Place) -> FunctionUrl:
+        """Open the URL."""
+        return cls._from(_backend(place).create_function_url_config(*_url_arguments(properties)))
 
     @classmethod
-    def update_from_cloudformation_json(  # noqa: PLR0917 - the signature that moto calls
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> FunctionUrl:
+    def change(cls, properties: dict[str, Any], place: Place) -> FunctionUrl:
         """Change who may call it."""
-        properties = properties_of(cloudformation_json)
-        config = {key: properties[key] for key in ("AuthType", "Cors", "InvokeMode") if key in properties}
-        made = lambda_backends[account_id][region_name].update_function_url_config(
-            properties["TargetFunctionArn"], config, qualifier=properties.get("Qualifier")
-        )
-        return cls(made.function_arn, {"FunctionUrl": made.url, "FunctionArn": made.function_arn})
+        return cls._from(_backend(place).update_function_url_config(*_url_arguments(properties)))
 
     @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
-    ) -> None:
+    def remove(cls, properties: dict[str, Any], place: Place) -> None:
         """Close the URL."""
-        properties = properties_of(cloudformation_json)
-        lambda_backends[account_id][region_name].delete_function_url_config(
-            properties["TargetFunctionArn"], qualifier=properties.get("Qualifier")
-        )
+        name, _, qualifier = _url_arguments(properties)
+        _backend(place).delete_function_url_config(name, qualifier)
+
+    @classmethod
+    def _from(cls, made: Any) -> FunctionUrl:
+        return cls(made.function_arn, {"FunctionUrl": made.url, "FunctionArn": made.function_arn})
 
 
-def _weights(properties: dict[str, Any]) -> dict[str, Any]:
-    """The API's form of the template's list of weights."""
+def _backend(place: Place) -> Any:
+    return lambda_backends[place.account_id][place.region_name]
+
+
+def _url_arguments(properties: dict[str, Any]) -> tuple[str, dict[str, Any], str | None]:
+    config: dict[str, Any] = {key: properties[key] for key in ("AuthType", "Cors", "InvokeMode") if key in properties}
+    return properties["TargetFunctionArn"], config, properties.get("Qualifier")
+
+
+def _alias_arguments(properties: dict[str, Any]) -> tuple[str, str, str, str, dict[str, Any]]:
+    """The API's arguments; it wants the weights as a mapping, the template lists them."""
     listed = (properties.get("RoutingConfig") or {}).get("AdditionalVersionWeights", [])
-    return {"AdditionalVersionWeights": {str(e["FunctionVersion"]): float(e["FunctionWeight"]) for e in listed}}
+    weights = {str(entry["FunctionVersion"]): float(entry["FunctionWeight"]) for entry in listed}
+    return (
+        properties["Name"],
+        properties["FunctionName"],
+        str(properties["FunctionVersion"]),
+        properties.get("Description", ""),
+        {"AdditionalVersionWeights": weights},
+    )

@@ -10,7 +10,7 @@ from moto.s3.models import s3_backends
 from moto.sqs.models import sqs_backends
 from moto.utilities.utils import get_partition
 
-from localcloud.resources.base import AddedResource, properties_of
+from localcloud.resources.base import AddedResource, Place
 
 
 class BucketPolicy(AddedResource, CloudFormationModel):
@@ -25,34 +25,16 @@ class BucketPolicy(AddedResource, CloudFormationModel):
         return "AWS::S3::BucketPolicy"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> BucketPolicy:
+    def create(cls, properties: dict[str, Any], place: Place) -> BucketPolicy:
         """Put the policy."""
-        properties = properties_of(cloudformation_json)
         policy = json.dumps(properties["PolicyDocument"]).encode()
-        s3_backends[account_id][get_partition(region_name)].put_bucket_policy(properties["Bucket"], policy)
+        s3_backends[place.account_id][get_partition(place.region_name)].put_bucket_policy(properties["Bucket"], policy)
         return cls(properties["Bucket"])
 
     @classmethod
-    def update_from_cloudformation_json(  # noqa: PLR0917 - the signature that moto calls
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> BucketPolicy:
-        """Put the new policy."""
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
-    ) -> None:
+    def remove(cls, properties: dict[str, Any], place: Place) -> None:
         """Remove the policy."""
-        bucket = properties_of(cloudformation_json)["Bucket"]
-        s3_backends[account_id][get_partition(region_name)].delete_bucket_policy(bucket)
+        s3_backends[place.account_id][get_partition(place.region_name)].delete_bucket_policy(properties["Bucket"])
 
 
 class QueuePolicy(AddedResource, CloudFormationModel):
@@ -64,32 +46,18 @@ class QueuePolicy(AddedResource, CloudFormationModel):
         return "AWS::SQS::QueuePolicy"
 
     @classmethod
-    def create_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str, **_: Any
-    ) -> QueuePolicy:
+    def create(cls, properties: dict[str, Any], place: Place) -> QueuePolicy:
         """Set the queues' policy."""
-        properties = properties_of(cloudformation_json)
-        policy = json.dumps(properties["PolicyDocument"])
-        for url in properties["Queues"]:
-            sqs_backends[account_id][region_name].set_queue_attributes(url.rsplit("/", 1)[-1], {"Policy": policy})
-        return cls(resource_name)
+        _set_policy(properties["Queues"], json.dumps(properties["PolicyDocument"]), place)
+        return cls(place.name)
 
     @classmethod
-    def update_from_cloudformation_json(  # noqa: PLR0917 - the signature that moto calls
-        cls,
-        original_resource: Any,
-        new_resource_name: str,
-        cloudformation_json: dict[str, Any],
-        account_id: str,
-        region_name: str,
-    ) -> QueuePolicy:
-        """Set the new policy."""
-        return cls.create_from_cloudformation_json(new_resource_name, cloudformation_json, account_id, region_name)
-
-    @classmethod
-    def delete_from_cloudformation_json(
-        cls, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
-    ) -> None:
+    def remove(cls, properties: dict[str, Any], place: Place) -> None:
         """Leave the queues without a policy."""
-        for url in properties_of(cloudformation_json)["Queues"]:
-            sqs_backends[account_id][region_name].set_queue_attributes(url.rsplit("/", 1)[-1], {"Policy": ""})
+        _set_policy(properties["Queues"], "", place)
+
+
+def _set_policy(urls: list[str], policy: str, place: Place) -> None:
+    backend = sqs_backends[place.account_id][place.region_name]
+    for url in urls:
+        backend.set_queue_attributes(url.rsplit("/", 1)[-1], {"Policy": policy})
