@@ -1,0 +1,176 @@
+"""What localcloud's checks and locks cost: calls per second of S3 and DynamoDB, against plain moto_server.
+
+Both servers are up during the whole run and asked in turns, so that what else the machine does meets both alike.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from _report import finish, medians, options, show, tell
+
+from ratchet.laptop.process import poll_until
+
+ROOT = Path(__file__).resolve().parent.parent
+BODY = b"x" * 4096
+TABLE = "bench"
+_START_LIMIT_SECONDS = 60.0
+_END_LIMIT_SECONDS = 20.0
+_WARM_UP_CALLS = 20
+
+
+def main() -> int:
+    """Measure both servers and print the table."""
+    parser = options(__doc__)
+    parser.add_argument("--calls", type=int, default=200, help="calls of each kind in a round")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; the median counts")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="localcloud-bench-") as home, servers(Path(home)) as urls:
+        sides = {name: Side(url) for name, url in urls.items()}
+        samples: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
+        for number in range(1, chosen.repeats + 1):
+            tell(f"round {number} of {chosen.repeats}: {chosen.calls} calls of each kind to each server")
+            for name, side in sides.items():
+                samples[name].append(side.measure(number, chosen.calls))
+    rates = {name: medians(found) for name, found in samples.items()}
+    ours, moto = rates["localcloud"], rates["moto_server"]
+    rows = [(key.replace("_", " "), f"{ours[key]:.0f}", f"{moto[key]:.0f}", f"{ours[key] / moto[key]:.2f}")
+            for key in ours]  # fmt: skip
+    show(f"Calls per second, median of {chosen.repeats}", ("", "localcloud", "moto_server", "ratio"), rows)
+    ratios = {key: round(ours[key] / moto[key], 3) for key in ours}
+    return finish({"localcloud": ours, "moto_server": moto, "ratios": ratios}, as_json=chosen.as_json)
+
+
+class Side:
+    """One server with a bucket and a table."""
+
+    def __init__(self, url: str) -> None:
+        import boto3
+
+        keys = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "us-east-1"}
+        self.s3 = boto3.client("s3", endpoint_url=url, **keys)
+        self.table = boto3.client("dynamodb", endpoint_url=url, **keys)
+        self.s3.create_bucket(Bucket=TABLE)
+        self.table.create_table(
+            TableName=TABLE,
+            AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self.measure(0, _WARM_UP_CALLS)
+
+    def measure(self, number: int, calls: int) -> dict[str, float]:
+        """Return the calls per second of each kind."""
+        keys = [f"{number}/{call:05d}" for call in range(calls)]
+        return {
+            "s3_put": _rate(self._put_object, keys),
+            "s3_get": _rate(self._get_object, keys),
+            "dynamodb_conditional_put": _rate(self._put_item, keys),
+            "dynamodb_conditional_update": _rate(self._update_item, keys),
+        }
+
+    def _put_object(self, key: str) -> None:
+        self.s3.put_object(Bucket=TABLE, Key=key, Body=BODY)
+
+    def _get_object(self, key: str) -> None:
+        if self.s3.get_object(Bucket=TABLE, Key=key)["Body"].read() != BODY:
+            raise SystemExit(f"{key} came back changed")
+
+    def _put_item(self, key: str) -> None:
+        item = {"pk": {"S": key}, "count": {"N": "0"}}
+        self.table.put_item(TableName=TABLE, Item=item, ConditionExpression="attribute_not_exists(pk)")
+
+    def _update_item(self, key: str) -> None:
+        self.table.update_item(
+            TableName=TABLE,
+            Key={"pk": {"S": key}},
+            UpdateExpression="SET #c = :one",
+            ConditionExpression="#c = :zero",
+            ExpressionAttributeNames={"#c": "count"},
+            ExpressionAttributeValues={":one": {"N": "1"}, ":zero": {"N": "0"}},
+        )
+
+
+@contextmanager
+def servers(home: Path) -> Iterator[dict[str, str]]:
+    """Start both servers; end them, and whatever they started, at the end."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    ports = {"localcloud": _free_port(), "moto_server": _free_port()}
+    commands = {
+        "localcloud": ["-m", "localcloud", "--home", str(home), "--port", str(ports["localcloud"])],
+        "moto_server": ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(ports["moto_server"])],
+    }
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands.values():
+            started.append(_start(command))
+        urls = {name: f"http://localhost:{port}" for name, port in ports.items()}
+        for url, process in zip(urls.values(), started, strict=True):
+            _wait_for(url, process)
+        yield urls
+    finally:
+        for process in started:
+            _end(process)
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def _wait_for(url: str, process: subprocess.Popen[Any]) -> None:
+    for _ in poll_until(_START_LIMIT_SECONDS):
+        if process.poll() is not None:
+            raise SystemExit(f"the server of {url} ended with code {process.returncode} while starting")
+        with suppress(OSError):
+            try:
+                urllib.request.urlopen(url, timeout=2).close()
+            except urllib.error.HTTPError:
+                return  # it answers
+            return
+    raise SystemExit(f"no server answered at {url} within {_START_LIMIT_SECONDS:.0f} s")
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_END_LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _rate(call: Callable[[str], None], keys: list[str]) -> float:
+    started = time.perf_counter()
+    for key in keys:
+        call(key)
+    return len(keys) / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
