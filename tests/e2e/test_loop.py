@@ -133,8 +133,10 @@ def test_a_worker_killed_during_training_trains_once_and_registers_once(loop):
     scheduler = loop.laptop.table.find("airflow-scheduler")
     assert scheduler is not None
     # The scheduler's own process and every worker that it forked, at once and without a word.
-    for process in [*psutil.Process(scheduler.pid).children(recursive=True), psutil.Process(scheduler.pid)]:
+    family = [*psutil.Process(scheduler.pid).children(recursive=True), psutil.Process(scheduler.pid)]
+    for process in family:
         os.kill(process.pid, signal.SIGKILL)
+    assert psutil.wait_procs(family, timeout=10)[1] == []
     loop.laptop.start_airflow()
     loop.gate(run)
     assert training() == created
