@@ -49,7 +49,7 @@ def build_dag(pipeline: Pipeline) -> DAG:
         tags=["ratchet", name],
         default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": 5.0, "pipeline": name},
     ) as dag:
-        steps = [
+        chain(
             FreezeDatasetOperator(task_id="freeze"),
             CheckDatasetOperator(task_id="check"),
             RunJobOperator(task_id="prepare", step="prepare"),
@@ -64,9 +64,9 @@ def build_dag(pipeline: Pipeline) -> DAG:
             ),
             ReleaseModelOperator(task_id="release"),
             PromoteModelOperator(task_id="promote"),
-        ]
-        chain(*steps)
-        steps >> SettleClaimOperator(task_id="settle")
+            # A teardown: it runs however the run ended, and says nothing about how that was.
+            SettleClaimOperator(task_id="settle").as_teardown(),
+        )
     # Now and not above: else every task gets a copy, which is slow to parse and joins the approval's own form.
     dag.params = FORM
     return dag
