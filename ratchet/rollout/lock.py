@@ -43,7 +43,7 @@ class Locks:
         Raises
         ------
         ConflictError
-            When another release holds one, or one is not as the plan found it.
+            When one is not as the plan found it: another release has taken it, or has come and gone.
         """
         return [self._take(target, holder, fences.get(target, 0)) for target in self._resources]
 
@@ -54,8 +54,6 @@ class Locks:
 
     def _take(self, target: str, holder: str, fence: int) -> Put:
         found = self._find(target)
-        if found is not None and found["holder"] not in ("", holder):
-            raise ConflictError(f"{target} is being released to by {found['holder']}: wait for that release to end")
         if _revision(found) != fence:
             raise ConflictError(f"another release has changed {target} since this one was planned: plan it again")
         return replace(found, _item(self._resources[target], holder))
