@@ -227,12 +227,10 @@ def test_nothing_to_decide_about_is_said_with_its_mend(task, supervisor):
     assert supervisor.messages == []
 
 
-def test_the_dag_s_own_form_is_no_part_of_the_answer():
-    task = Gate(
-        task_id="approve",
-        pipeline="digits",
-        approvers=["alice"],
-        timeout_hours=1,
-        params={"force": False, "reason": ""},
-    )
-    assert sorted(task.params) == ["comment", "digest"]
+def test_the_dag_s_own_form_is_no_part_of_the_answer(supervisor):
+    form = {"force": False, "reason": ""}
+    task = Gate(task_id="approve", pipeline="digits", approvers=["alice"], timeout_hours=1, params=form)
+    task.shop = make_workshop()
+    with pytest.raises(TaskAwaitingInput):
+        task.execute(make_context())
+    assert sorted(supervisor.messages[0].params) == ["comment", "digest"]
