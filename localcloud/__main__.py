@@ -16,7 +16,7 @@ from typing import Any
 
 from localcloud.server import DEFAULT_HOME, DEFAULT_PORT, LocalCloud, PortInUse
 
-_CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "region"})
+_CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name", "region"})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
         home=options.home,
         mxnet_python=options.mxnet_python,
         region=options.region,
+        public_name=options.public_name,
     )
     try:
         cloud.start()
@@ -51,12 +52,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
-    parser.add_argument("--config", type=Path, help="TOML file with any of: host, port, home, mxnet_python, region")
+    parser.add_argument("--config", type=Path, help=f"TOML file with any of: {', '.join(sorted(_CONFIG_KEYS))}")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"port to listen on, 0 for a free one ({DEFAULT_PORT})")
     parser.add_argument("--home", type=Path, help=f"folder for scratch files ({DEFAULT_HOME})")
     parser.add_argument("--mxnet-python", type=Path, help="interpreter of the MXNet environment")
     parser.add_argument("--region", help="region of what runs by itself (us-east-1)")
+    parser.add_argument("--public-name", help="name under which others reach this machine (localhost)")
     parser.add_argument("--ready-file", type=Path, help="written as JSON with url and pid once it answers")
     options = parser.parse_args(arguments)
     try:
@@ -78,7 +80,13 @@ def _read_config(path: Path | None) -> Mapping[str, Any]:
 
 def _merge(options: argparse.Namespace, config: Mapping[str, Any]) -> argparse.Namespace:
     """Argument before file before default."""
-    defaults: dict[str, Any] = {"host": "127.0.0.1", "port": DEFAULT_PORT, "home": DEFAULT_HOME, "region": "us-east-1"}
+    defaults: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": DEFAULT_PORT,
+        "home": DEFAULT_HOME,
+        "public_name": "localhost",
+        "region": "us-east-1",
+    }
     for key in _CONFIG_KEYS:
         if getattr(options, key) is None:
             value = config.get(key, defaults.get(key))

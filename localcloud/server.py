@@ -44,9 +44,11 @@ class LocalCloud:
         The engines to run; all by default.
     region
         Region of what the engines do by themselves.
+    public_name
+        Name under which others reach this machine: what load balancers call themselves and children call AWS.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each option of the command line
         self,
         *,
         host: str = "127.0.0.1",
@@ -55,7 +57,9 @@ class LocalCloud:
         mxnet_python: Path | None = None,
         engines: Sequence[Engine] | None = None,
         region: str = "us-east-1",
+        public_name: str = "localhost",
     ) -> None:
+        self._public_name = public_name
         self._host = host
         self._port = port
         self._home = home
@@ -70,7 +74,7 @@ class LocalCloud:
     @property
     def url(self) -> str:
         """Where clients reach it, for AWS_ENDPOINT_URL."""
-        return f"http://localhost:{self._port}"
+        return f"http://{self._public_name}:{self._port}"
 
     def start(self) -> None:
         """Listen, install the engines, answer.

@@ -9,10 +9,8 @@ import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ratchet.aws import Aws, connect, translate_errors
-from ratchet.errors import NotFoundError, RatchetError, UnavailableError
+from ratchet.errors import RatchetError, UnavailableError
 from ratchet.laptop.home import (
     ROOT,
     Home,
@@ -22,12 +20,11 @@ from ratchet.laptop.home import (
     inherited_environment,
 )
 from ratchet.laptop.process import ProcessTable, Running, poll_until
+from ratchet.laptop.provision import create_stack
 
 PEOPLE: Mapping[str, str] = {"admin": "admin", "alice": "op", "bob": "op", "vera": "viewer"}
 AIRFLOW_PARTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 _START_LIMIT_SECONDS = 180.0
-_STACK_LIMIT_SECONDS = 60.0
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +51,9 @@ class Laptop:
         Folder of the pipelines' files.
     """
 
-    def __init__(self, folder: Path, ports: Ports, tell: Tell, *, pipelines: Path = ROOT / "pipelines") -> None:
+    def __init__(
+        self, folder: Path, ports: Ports, tell: Callable[[str], None], *, pipelines: Path = ROOT / "pipelines"
+    ) -> None:
         self.home = Home(folder)
         self.ports = ports
         self.tell = tell
@@ -100,17 +99,7 @@ class Laptop:
 
     def create_stack(self) -> None:
         """Create the stack from the one template, or find it created."""
-        aws = connect(self.aws_environment["AWS_REGION"])
-        client = aws.client("cloudformation")
-        with translate_errors("look for the stack"):
-            try:
-                client.describe_stacks(StackName="ratchet")
-            except client.exceptions.ClientError as error:
-                if "does not exist" not in str(error):
-                    raise
-                self.tell("creating the stack from infra/ratchet.yaml")
-                self._create(client, aws)
-        self._wait_for_stack(client)
+        create_stack(self.aws_environment["AWS_REGION"], service_port=self.ports.service, tell=self.tell)
 
     def start_airflow(self) -> None:
         """Start Airflow's four processes and wait until each says it is healthy."""
@@ -148,33 +137,6 @@ class Laptop:
                 return
         raise UnavailableError(f"Airflow's database was not ready in time; see {started.log}")
 
-    def _create(self, client: Any, aws: Aws) -> None:
-        vpc, subnets = _default_network(aws)
-        parameters = {
-            "ListenerPort": str(self.ports.service),
-            "FunctionUrlAuth": "NONE",
-            "FetchAllowedHosts": "",
-            "VpcId": vpc,
-            "SubnetIds": ",".join(subnets),
-        }
-        client.create_stack(
-            StackName="ratchet",
-            TemplateBody=(ROOT / "infra" / "ratchet.yaml").read_text("utf-8"),
-            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
-            ClientRequestToken="ratchet-up",
-        )
-
-    def _wait_for_stack(self, client: Any) -> None:
-        for _ in poll_until(_STACK_LIMIT_SECONDS):
-            stack = client.describe_stacks(StackName="ratchet")["Stacks"][0]
-            if stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-                return
-            if "FAILED" in stack["StackStatus"] or "ROLLBACK" in stack["StackStatus"]:
-                reason = stack.get("StackStatusReason", "no reason given")
-                raise NotFoundError(f"the stack was not created ({stack['StackStatus']}): {reason}")
-        raise UnavailableError(f"the stack was not created within {_STACK_LIMIT_SECONDS:.0f} s")
-
     def _airflow_is_healthy(self) -> bool:
         import json
 
@@ -206,14 +168,6 @@ class Laptop:
                     raise UnavailableError(
                         f"port {port} is in use by another program: end it, or choose another port with {option}"
                     ) from error
-
-
-def _default_network(aws: Aws) -> tuple[str, list[str]]:
-    client = aws.client("ec2")
-    with translate_errors("find the default network"):
-        vpc = client.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"][0]["VpcId"]
-        subnets = client.describe_subnets(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["Subnets"]
-    return vpc, [subnet["SubnetId"] for subnet in subnets[:2]]
 
 
 def _get(url: str) -> bytes | None:
