@@ -11,9 +11,13 @@ from ratchet.cli.session import AsJson, exit_codes, start_session
 from ratchet.laptop.home import Ports
 from ratchet.laptop.stack import Laptop
 
-LocalcloudPort = Annotated[int, typer.Option(envvar="RATCHET_LOCALCLOUD_PORT", help="Port of the laptop's AWS.")]
-AirflowPort = Annotated[int, typer.Option(envvar="RATCHET_AIRFLOW_PORT", help="Port of Airflow.")]
-ServicePort = Annotated[int, typer.Option(envvar="RATCHET_SERVICE_PORT", help="Port of the load balancer.")]
+LocalcloudPort = Annotated[
+    int, typer.Option(envvar="RATCHET_LOCALCLOUD_PORT", help="Port of the laptop's AWS.", min=1, max=65_535)
+]
+AirflowPort = Annotated[int, typer.Option(envvar="RATCHET_AIRFLOW_PORT", help="Port of Airflow.", min=1, max=65_535)]
+ServicePort = Annotated[
+    int, typer.Option(envvar="RATCHET_SERVICE_PORT", help="Port of the load balancer.", min=1, max=65_535)
+]
 _PORTS = Ports()
 
 

@@ -80,6 +80,13 @@ class Home:
         """Let the CLI find this stack."""
         _write_private(self.environment_file, json.dumps(dict(environment), indent=2))
 
+    def read_environment(self) -> dict[str, str]:
+        """What the stack that is up told; empty when none is."""
+        try:
+            return dict(json.loads(self.environment_file.read_text("utf-8")))
+        except FileNotFoundError:
+            return {}
+
     def forget_environment(self) -> None:
         """The stack is down: the CLI talks to AWS again."""
         self.environment_file.unlink(missing_ok=True)
@@ -95,11 +102,7 @@ class Home:
 
 def adopt_environment(folder: Path) -> None:
     """Use the laptop stack that is up in `folder`, where the environment does not say otherwise."""
-    try:
-        known = json.loads((folder / _ENVIRONMENT_FILE).read_text("utf-8"))
-    except FileNotFoundError:
-        return
-    for name, value in known.items():
+    for name, value in Home(folder).read_environment().items():
         os.environ.setdefault(name, value)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ratchet.errors import RatchetError, UnavailableError
+from ratchet.errors import SpecError, UnavailableError
 from ratchet.laptop.home import (
     ROOT,
     Home,
@@ -69,14 +69,16 @@ class Laptop:
             When a port is taken or a part does not start; the message names the log. What was started is ended.
         """
         running = {entry.name for entry in self.table.read() if entry.alive()}
-        if not running:
+        if running:
+            self._refuse_other_ports()
+        else:
             self._refuse_taken_ports()
         try:
             self._start_localcloud()
             self._migrate_airflow()
             self.create_stack()
             self.start_airflow()
-        except (RatchetError, KeyboardInterrupt):
+        except BaseException:
             self.table.stop()
             raise
         self.home.remember_environment(self.aws_environment)
@@ -158,8 +160,19 @@ class Laptop:
         logs = ", ".join(entry.log for entry in entries)
         raise UnavailableError(f"{what} was not ready within {_START_LIMIT_SECONDS:.0f} s; see {logs}")
 
+    def _refuse_other_ports(self) -> None:
+        known = self.home.read_environment()
+        for name in ("AWS_ENDPOINT_URL", "RATCHET_AIRFLOW_URL"):
+            if known.get(name, self.aws_environment[name]) != self.aws_environment[name]:
+                raise SpecError(
+                    f"a stack is up already, at {known[name]}: give the ports that it has, or end it with: ratchet down"
+                )
+
     def _refuse_taken_ports(self) -> None:
-        for port, option in self.ports.named().items():
+        named = self.ports.named()
+        if len(named) < 3:
+            raise SpecError("--localcloud-port, --airflow-port and --service-port must be three different ports")
+        for port, option in named.items():
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
