@@ -148,4 +148,7 @@ def _quoted(run: str) -> str:
 def _log_line(entry: Any) -> str:
     if not isinstance(entry, Mapping):
         return str(entry)
-    return f"{entry.get('timestamp') or ''} {entry.get('level') or ''} {entry.get('event', '')}".strip()
+    line = f"{entry.get('timestamp') or ''} {entry.get('level') or ''} {entry.get('event', '')}".strip()
+    # What went wrong stands beside the event; its first error is the one that the operator raised.
+    causes = entry.get("error_detail") or ()
+    return line + "".join(f"\n{cause.get('exc_type')}: {cause.get('exc_value')}" for cause in causes[:1])
