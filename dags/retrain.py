@@ -67,8 +67,8 @@ def build_dag(pipeline: Pipeline) -> DAG:
             # A teardown: it runs however the run ended, and says nothing about how that was.
             SettleClaimOperator(task_id="settle").as_teardown(),
         )
-    # Now and not above: else every task gets a copy, which is slow to parse and joins the approval's own form.
-    dag.params = FORM
+    # Now and not above: else every task keeps a copy, and all of them are validated at every parse.
+    dag.params.update(FORM)
     return dag
 
 

@@ -36,12 +36,6 @@ class ApproveModelOperator(ApprovalOperator):
             body="",
             assigned_users=[{"id": name, "name": name} for name in approvers],
             response_timeout=timedelta(hours=timeout_hours),
-            params={
-                "digest": Param(
-                    "", type="string", title="Artefact (SHA-256)", description="Your answer binds to this."
-                ),
-                "comment": Param("", type=["string", "null"], title="Comment", description="Kept with the decision."),
-            },
             **kwargs,
         )
         self.pipeline = pipeline
@@ -65,8 +59,7 @@ class ApproveModelOperator(ApprovalOperator):
             dossier = write_dossier(workshop, version, {"Evaluation report": report})
         context["ti"].xcom_push(key="report_link", value=report)
         self.subject, self.body = dossier.subject, dossier.markdown
-        # The form offers this one digest: what was on the approver's screen is what the answer carries.
-        self.params["digest"] = Param(dossier.digest, type="string", enum=[dossier.digest], title="Artefact (SHA-256)")
+        self.params.update(_form(dossier.digest))
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
@@ -109,3 +102,12 @@ class ApproveModelOperator(ApprovalOperator):
         from ratchet.loop.workshop import open_workshop
 
         return open_workshop(self.pipeline)
+
+
+def _form(digest: str) -> dict[str, Param]:
+    """The form offers this one digest: what was on the approver's screen is what the answer carries."""
+    binds, kept = "Your answer binds to this.", "Kept with the decision."
+    return {
+        "digest": Param(digest, type="string", enum=[digest], title="Artefact (SHA-256)", description=binds),
+        "comment": Param("", type=["string", "null"], title="Comment", description=kept),
+    }
