@@ -1,4 +1,4 @@
-"""One localcloud with the stack on it for every suite here."""
+"""A localcloud with the stack on it for each suite here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(not (ROOT / ".venv-mxnet").is_dir(), reason="there is no .venv-mxnet"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("conformance")
     cloud, image = make_cloud(folder)

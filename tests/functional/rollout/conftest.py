@@ -1,4 +1,4 @@
-"""One localcloud with the stack on it for all tests here; each test makes model versions of its own."""
+"""A localcloud with the stack on it for the tests of a file; each test makes model versions of its own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skipif(not (ROOT / ".venv-mxnet").is_dir(), reason="there is no .venv-mxnet"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("rollout")
     cloud, image = make_cloud(folder)
