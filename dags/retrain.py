@@ -47,7 +47,7 @@ def build_dag(pipeline: Pipeline) -> DAG:
         max_active_runs=1,
         description=pipeline.description,
         tags=["ratchet", name],
-        default_args={"owner": pipeline.owner, "retries": 2, "retry_delay": 5.0, "pipeline": name},
+        default_args={"owner": pipeline.owner, "retries": 5, "retry_delay": 5.0, "pipeline": name},
     ) as dag:
         chain(
             FreezeDatasetOperator(task_id="freeze"),
