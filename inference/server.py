@@ -22,6 +22,7 @@ from inference.threads import set_threads
 from ratchet import contract
 
 DEFAULT_PORT = 8080
+DEFAULT_HOST = "0.0.0.0"  # noqa: S104  # a container listens to its load balancer
 
 
 def main(environment: MutableMapping[str, str]) -> int:
@@ -42,7 +43,8 @@ def main(environment: MutableMapping[str, str]) -> int:
         return 1
     service = Service()
     application = Application(service, Fetcher(allowed_hosts(environment)), limits)
-    server = uvicorn.Server(_configure(application, limits, port))
+    host = environment.get(contract.ENV_HOST) or DEFAULT_HOST
+    server = uvicorn.Server(_configure(application, limits, host=host, port=port))
 
     def stop() -> None:
         server.should_exit = True
@@ -56,10 +58,10 @@ def main(environment: MutableMapping[str, str]) -> int:
     return 1 if service.state is State.FAILED else 0
 
 
-def _configure(application: Application, limits: Limits, port: int) -> uvicorn.Config:
+def _configure(application: Application, limits: Limits, *, host: str, port: int) -> uvicorn.Config:
     return uvicorn.Config(
         application.build(),
-        host="0.0.0.0",  # noqa: S104  # a container listens to its load balancer
+        host=host,
         port=port,
         http=impatient_protocol(limits.headers_seconds),
         ws="none",

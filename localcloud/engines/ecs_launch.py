@@ -102,6 +102,8 @@ class Launcher:
             **base_environment(),
             "HOME": scratch,
             "TMPDIR": scratch,
+            # On AWS a task has a network interface of its own; here that is the loopback's.
+            "HOST": "127.0.0.1",
             "PYTHONDONTWRITEBYTECODE": "1",
             "AWS_REGION": task.region_name,
             "AWS_DEFAULT_REGION": task.region_name,
