@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -16,6 +17,8 @@ from ratchet.cli.doctor import CHECKS
 from ratchet.cli.gate import waiting_digest
 from ratchet.cli.predict import TARGETS, ask_all
 from ratchet.cli.status import describe_pipeline
+from ratchet.compute.order import JobState
+from ratchet.contract import METRIC_PREFIX
 from ratchet.errors import NotPermittedError
 from ratchet.registry import Stage
 from tests.e2e.browser import chromium_is_there, open_airflow, wait_for_text
@@ -51,6 +54,32 @@ def test_a_first_dataset_becomes_the_champion_on_both_targets(loop):
     assert live_versions(loop) == {"1"}
     history = [event.kind for event in loop.workshop.registry.history(PIPELINE)]
     assert len(history) >= 5
+
+
+def test_a_task_shows_the_remote_log_and_leads_to_job_report_and_model(loop):
+    airflow = loop.airflow()
+    run = next(
+        entry["dag_run_id"]
+        for entry in airflow.runs(DAG, 50)
+        if loop.task(entry["dag_run_id"], "promote")["state"] == "success"
+    )
+    assert [
+        line
+        for line in airflow.task_log(DAG, run, "train", loop.task(run, "train")["try_number"])
+        if METRIC_PREFIX in line
+    ]
+    pages = {
+        ("train", "Job"): "#/jobs/digits-train-",
+        ("evaluate", "Report"): "report.html",
+        ("register", "Model"): "model.tar.gz",
+    }
+    for (task, name), part in pages.items():
+        link = airflow._call("GET", f"/dags/{DAG}/dagRuns/{quote(run, safe='')}/taskInstances/{task}/links")[
+            "extra_links"
+        ][name]
+        assert part in link
+        with urlopen(link, timeout=10) as page:
+            assert page.status == 200
 
 
 def test_the_same_event_three_times_makes_one_run_that_trains(loop):
@@ -187,6 +216,26 @@ def test_a_candidate_trained_on_shuffled_labels_is_blocked(loop):
     assert loop.task(run, "approve")["state"] == "skipped"
     assert stages(loop)[6] is Stage.BLOCKED
     assert "accuracy" in loop.workshop.registry.get(PIPELINE, 6).reason
+    assert live_versions(loop) == {"2"}
+
+
+def test_a_task_marked_failed_stops_the_remote_job(loop):
+    file = loop.session.settings.pipelines_folder / "digits.yaml"
+    good = file.read_text("utf-8")
+    file.write_text(good.replace("epochs: 6", "epochs: 5000").replace("patience: 4", "patience: 5000"))
+    try:
+        before = loop.jobs("train")
+        run = loop.start(force=True, reason="to be stopped")
+        job = loop.wait_for("the training job", lambda: [name for name in loop.jobs("train") if name not in before])[0]
+        loop.wait_for("the training task to wait", lambda: loop.task(run, "train")["state"] == "deferred")
+        path = f"/dags/{DAG}/dagRuns/{run}/taskInstances/train"
+        loop.airflow()._call("PATCH", path, {"new_state": "failed"})
+        backend = loop.workshop.backend
+        loop.wait_for("the remote job's end", lambda: backend.poll(job).state.ended, 150.0)
+    finally:
+        file.write_text(good)
+    assert backend.poll(job).state is JobState.STOPPED
+    assert loop.end(run) == "failed"
     assert live_versions(loop) == {"2"}
 
 
