@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -160,13 +160,21 @@ def loop(tmp_path_factory) -> Iterator[Loop]:
     laptop = Laptop(base / "home", Ports.find_free(), print, pipelines=pipelines)
     saved = dict(os.environ)
     with ExitStack() as cleanup:
-        cleanup.callback(os.environ.update, saved)
+        cleanup.callback(restore_environment, saved)
         cleanup.callback(laptop.down)
         os.environ.update(laptop.aws_environment)
         connect.cache_clear()
         cached_deployment.cache_clear()
         laptop.up()
         yield Loop(laptop, start_session(as_json=False), base / "scans")
+
+
+def restore_environment(saved: Mapping[str, str]) -> None:
+    """Leave nothing of the stack to the tests that come after: it is gone by then."""
+    os.environ.clear()
+    os.environ.update(saved)
+    connect.cache_clear()
+    cached_deployment.cache_clear()
 
 
 def quick_pipeline() -> dict[str, Any]:
