@@ -126,7 +126,7 @@ class Loop:
         run, digest = gate["task_instance"]["dag_run_id"], waiting_digest(gate)
 
         def taken() -> bool:
-            if self.task(run, "approve")["state"] not in ("awaiting_input", "up_for_retry", "scheduled", "queued"):
+            if self.task(run, "approve")["state"] in ("success", "skipped", "failed"):
                 return True
             for waiting in self.airflow().waiting(DAG, run):
                 self.airflow(person).answer(waiting, approve=approve, digest=digest, comment="said the test")
