@@ -96,6 +96,11 @@ class Loop:
 
         return str(self.wait_for("a run with work to do", look))
 
+    def idle(self) -> None:
+        """Wait until no run is under way: a late arrival would take up what the test changes."""
+        ended = ("success", "failed")
+        self.wait_for("every run's end", lambda: all(run["state"] in ended for run in self.airflow().runs(DAG, 50)))
+
     def start(self, **conf: Any) -> str:
         """Start a run by hand."""
         run = self.airflow().trigger(DAG, {"dataset_version": "", "force": False, "reason": "", **conf})
