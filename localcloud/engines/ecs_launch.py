@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from moto.logs.models import logs_backends
-from moto.sts.models import sts_backends
 
+from localcloud.credentials import issue_credentials
 from localcloud.engine import Host
 from localcloud.engines.ecs_container import ContainerPlan, Surroundings, container_ports, plan_container
 from localcloud.engines.ecs_port import NoFreePort, Ports
@@ -17,8 +17,6 @@ from localcloud.engines.ecs_task import ADDRESS, LocalTask, TaskContainer
 from localcloud.journal import LogStream
 from localcloud.process import Command, base_environment
 from localcloud.runtime import ImageNotFound
-
-_CREDENTIAL_SECONDS = 12 * 3600
 
 
 class LaunchError(Exception):
@@ -143,16 +141,4 @@ def _check_log(plan: ContainerPlan, account: str) -> None:
 def _credentials(task: LocalTask, role: str | None) -> dict[str, str]:
     if not role:
         return {"AWS_ACCESS_KEY_ID": "localcloud", "AWS_SECRET_ACCESS_KEY": "localcloud"}
-    assumed = sts_backends[task.request.account]["aws"].assume_role(
-        region_name=task.region_name,
-        role_session_name=task.id,
-        role_arn=role,
-        policy="",
-        duration=_CREDENTIAL_SECONDS,
-        external_id="",
-    )
-    return {
-        "AWS_ACCESS_KEY_ID": str(assumed.access_key_id),
-        "AWS_SECRET_ACCESS_KEY": str(assumed.secret_access_key),
-        "AWS_SESSION_TOKEN": str(assumed.session_token),
-    }
+    return issue_credentials(task.request.account, region=task.region_name, session=task.id, role=role)

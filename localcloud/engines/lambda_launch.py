@@ -10,16 +10,14 @@ import stat
 import zipfile
 from pathlib import Path
 
-from moto.sts.models import sts_backends
-
+from localcloud.credentials import issue_credentials
 from localcloud.engine import Host
 from localcloud.engines.lambda_environment import Launch
-from localcloud.engines.lambda_revision import Identity, ImageCode, Revision, ZipCode, set_by_lambda
+from localcloud.engines.lambda_revision import ImageCode, Revision, ZipCode, set_by_lambda
 from localcloud.process import base_environment
 from localcloud.runtime import ROOT, Runtime
 
 UNZIPPED_BYTES = 262_144_000
-_CREDENTIAL_SECONDS = 12 * 3600
 
 
 class BadArchive(Exception):
@@ -43,7 +41,7 @@ class Launcher:
         runtime, task_root = self._locate(revision.code, revision.runtime)
         scratch = self._root / "environments" / secrets.token_hex(8)
         scratch.mkdir(parents=True)
-        own = runtime.environment()
+        own, identity = runtime.environment(), revision.identity
         python_path = os.pathsep.join(filter(None, [str(task_root), own.get("PYTHONPATH")]))
         environment = {
             **base_environment(),
@@ -54,7 +52,7 @@ class Launcher:
             "HOME": str(scratch),
             "LAMBDA_TASK_ROOT": str(task_root),
             "AWS_ENDPOINT_URL": self._host.endpoint_url,
-            **issue_credentials(revision.identity, revision.role),
+            **issue_credentials(identity.account, region=identity.region, session=identity.name, role=revision.role),
             **revision.environment,
             **set_by_lambda(revision, log_stream=log_stream, runtime_api=runtime_api),
         }
@@ -73,23 +71,6 @@ class Launcher:
         runtime = self._host.runtimes.resolve(code.uri)
         folder = runtime.pythonpath[0] if runtime.pythonpath else ROOT
         return runtime, Path(folder, code.working_directory or "") if folder != ROOT else folder
-
-
-def issue_credentials(identity: Identity, role: str) -> dict[str, str]:
-    """Return credentials of the function's role that this cloud's own STS has issued."""
-    assumed = sts_backends[identity.account]["aws"].assume_role(
-        region_name=identity.region,
-        role_session_name=identity.name,
-        role_arn=role,
-        policy="",
-        duration=_CREDENTIAL_SECONDS,
-        external_id="",
-    )
-    return {
-        "AWS_ACCESS_KEY_ID": str(assumed.access_key_id),
-        "AWS_SECRET_ACCESS_KEY": str(assumed.secret_access_key),
-        "AWS_SESSION_TOKEN": str(assumed.session_token),
-    }
 
 
 def check_archive(content: bytes) -> None:
