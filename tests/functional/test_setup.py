@@ -33,6 +33,7 @@ mkdir -p "$last/bin" && cp "$0" "$last/bin/python"
 """
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text("utf-8"))
 AIRFLOW_PARTS = ("migrate", "api-server", "scheduler", "dag-processor", "triggerer", "worker")
+MAKES_OWN = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS")
 needs_make = pytest.mark.skipif(MAKE is None, reason="make is not installed")
 
 
@@ -44,8 +45,10 @@ def write_program(path: Path, text: str) -> None:
 
 def run(*command: Any, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
     argv = [str(word) for word in command]
+    # A make that runs these tests is no parent of the make that they run.
+    inherited = {name: value for name, value in os.environ.items() if name not in MAKES_OWN}
     return subprocess.run(
-        argv, cwd=cwd, env=environment or None, capture_output=True, text=True, check=False, timeout=120
+        argv, cwd=cwd, env=environment or inherited, capture_output=True, text=True, check=False, timeout=120
     )
 
 
