@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localcloud.application import Application
+from localcloud.application import Application, Checks, Health, Pages, serialize
+from localcloud.chain import Step
 from localcloud.checksum import check_body
+from localcloud.door import admit_loopback
 from localcloud.engine import Engine, Host
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
@@ -147,17 +149,24 @@ class LocalCloud:
     def _application(self) -> Application:
         from moto.moto_server import werkzeug_app
 
-        from localcloud.console import PREFIX, Console
-        from localcloud.job_page import describe_job
-
         os.environ["MOTO_PORT"] = str(self._port)  # moto calls itself for some services
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
         moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
+        return Application(self._steps(), moto)
+
+    def _steps(self) -> list[Step]:
+        """What stands before moto, in the order in which a request meets it."""
+        from localcloud.console import PREFIX, Console
+        from localcloud.job_page import describe_job
+
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
-        pages = {PREFIX: Console(partial(describe_job, region=self._region))}
-        return Application(
-            moto, checks=[Validator(), check_body], health=self.health, loopback_only=loopback_only, pages=pages
-        )
+        return [
+            Health(self.health),
+            *([admit_loopback] if loopback_only else []),
+            Pages({PREFIX: Console(partial(describe_job, region=self._region))}),
+            Checks([Validator(), check_body]),
+            serialize,
+        ]
 
 
 def _listen(host: str, port: int) -> socket.socket:
