@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from operators.base import airflow_errors, pull
-from operators.link import JobLink, ReportLink
+from operators.link import CurveLink, JobLink, ReportLink
 from operators.poll import WaitingOperator
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class RunJobOperator(WaitingOperator):
     """
 
     watch_kind = "job"
-    operator_extra_links = (JobLink(), ReportLink())
+    operator_extra_links = (JobLink(), CurveLink(), ReportLink())
 
     def __init__(self, *, step: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -35,6 +35,7 @@ class RunJobOperator(WaitingOperator):
 
     def execute(self, context: Context) -> Any:
         """Start the job, or find the one that an earlier try of this task started."""
+        from ratchet.loop.estimate import estimate_cost
         from ratchet.loop.order import Step
         from ratchet.loop.step import place_order
 
@@ -44,12 +45,17 @@ class RunJobOperator(WaitingOperator):
             state |= {"prepare_job": left["job"]} if task_id == "prepare" else {"version": left["version"]}
         with airflow_errors():
             workshop = self.workshop()
+            self.log.info("cost: %s", estimate_cost(workshop, Step(self.step)))
             status = place_order(workshop, Step(self.step), str(context["run_id"]), state)
             context["ti"].xcom_push(key="job", value=status.name)
             context["ti"].xcom_push(key="job_link", value=workshop.backend.describe_link(status.name))
             self.log.info("job %s: %s", status.name, status.phase)
-            limit_seconds = workshop.pipeline.training.max_runtime_seconds
-            return self.wait(context, {"job": status.name}, limit_seconds=limit_seconds)
+            payload: dict[str, Any] = {"job": status.name}
+            training = workshop.pipeline.training
+            if self.step == "train":
+                payload["epochs"] = training.hyperparameters.get("epochs", 0)
+                context["ti"].xcom_push(key="curve_link", value=workshop.curve_page(status.name))
+            return self.wait(context, payload, limit_seconds=training.max_runtime_seconds)
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Leave the job's name, or fail with its reason."""

@@ -30,6 +30,13 @@ class JobLink(_StoredLink):
     xcom_key = "job_link"
 
 
+class CurveLink(_StoredLink):
+    """The training's learning curve; there from the first epoch on."""
+
+    name = "Learning curve"
+    xcom_key = "curve_link"
+
+
 class ReportLink(_StoredLink):
     """The evaluation report."""
 

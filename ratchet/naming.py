@@ -65,6 +65,11 @@ def job_output_key(job: str, file: str) -> str:
     return f"jobs/{job}/output/{file}"
 
 
+def curve_key(job: str) -> str:
+    """The page with a training job's learning curve."""
+    return f"curves/{job}.html"
+
+
 def checkpoint_prefix(pipeline: str, digest: str) -> str:
     """Checkpoints of one training identity, shared by its epochs so that a later try resumes."""
     return f"checkpoints/{pipeline}/{short(digest)}"

@@ -10,7 +10,7 @@ from ratchet.approval.evidence import ClassRecall, Verdict
 from ratchet.approval.markdown import escape, fence, link, table
 from ratchet.data import Diff
 from ratchet.naming import short
-from ratchet.registry import ModelVersion
+from ratchet.registry import ModelVersion, Provenance
 
 _WORST = 3
 _ROWS_AT_MOST = 20
@@ -145,12 +145,20 @@ def _artefact(version: ModelVersion) -> str:
         ("stored at", version.uri),
         ("training job", origin.job_name),
         ("training time", "unknown" if seconds is None else f"{seconds} s billed"),
+        ("training cost", _cost(origin)),
         ("code", f"{short(origin.code_digest)}, commit {origin.git_commit[:12] or 'unknown'}"),
         ("parameters", ", ".join(f"{name} {value}" for name, value in sorted(origin.hyperparameters.items()))),
         ("run", origin.run_id),
         ("registered", version.created_at),
     ]
     return table(("what", "value"), rows)
+
+
+def _cost(origin: Provenance) -> str:
+    if origin.cost_usd is None:
+        return "unknown"
+    saved = f", {origin.saved_usd:.2f} USD saved by Spot" if origin.saved_usd else ""
+    return f"{origin.cost_usd:.4f} USD by list prices{saved}"
 
 
 def _hex(digest: str) -> str:

@@ -70,6 +70,12 @@ class Bucket:
                     return stored
         raise ConflictError(f"could not write {self.uri(key)}: somebody else is writing it; try again")
 
+    def put(self, key: str, content: bytes, *, content_type: str) -> str:
+        """Write a small object that may be written again, such as a page about something that goes on; its URI."""
+        with translate_errors(f"write {self.uri(key)}"):
+            self._client.put_object(Bucket=self.name, Key=key, Body=content, ContentType=content_type)
+        return self.uri(key)
+
     def read(self, key: str, version_id: str | None = None) -> bytes:
         """Read a whole small object; `NotFoundError` when there is none."""
         with translate_errors(f"read {self.uri(key)}"):

@@ -15,6 +15,12 @@ from ratchet.loop.workshop import Workshop
 from ratchet.naming import short
 from ratchet.registry import ModelVersion
 
+_KEYS = {
+    "dataset": "dataset_version",
+    "created": "created_at",
+    "on newest split": "newest_split_accuracy",
+    "USD": "cost_usd",
+}
 Pipeline = Annotated[str, typer.Option("--pipeline", "-p", help="Whose models; all pipelines' by default.")]
 Version = Annotated[int, typer.Argument(min=1, help="Version number.")]
 
@@ -37,7 +43,7 @@ def list_models(*, pipeline: Pipeline = "", as_json: AsJson = False) -> None:
     with exit_codes(session.output):
         names = [pipeline] if pipeline else [found.name for found in session.pipelines]
         rows = [row for name in names for row in describe_models(session.workshop(name))]
-        columns = ("model", "version", "stage", "accuracy", "on newest split", "dataset", "digest", "created")
+        columns = ("model", "version", "stage", "accuracy", "on newest split", "USD", "dataset", "digest", "created")
         session.output.table("Models", columns, [[_cell(row, column) for column in columns] for row in rows])
         session.output.result({"models": rows})
         if not rows:
@@ -110,6 +116,7 @@ def describe_models(workshop: Workshop) -> list[dict[str, Any]]:
             "dataset_version": version.provenance.dataset_version,
             "digest": version.digest,
             "uri": version.uri,
+            "cost_usd": version.provenance.cost_usd,
             "reason": version.reason,
             "created_at": version.created_at,
         }
@@ -162,8 +169,7 @@ def _workshop(session: Session, pipeline: str) -> Workshop:
 
 
 def _cell(row: dict[str, Any], column: str) -> Any:
-    keys = {"dataset": "dataset_version", "created": "created_at", "on newest split": "newest_split_accuracy"}
-    value = row[keys.get(column, column)]
+    value = row[_KEYS.get(column, column)]
     if column in ("dataset", "digest"):
         return short(value)
     return f"{value:.4f}" if isinstance(value, float) else value

@@ -86,6 +86,7 @@ class JobStatus:
     """What a backend says about a job.
 
     `phase` is the backend's own word (SageMaker's secondary status), `archive_uri` where `model.tar.gz` lies.
+    `training_seconds` is how long it ran; with Spot, `billable_seconds` is less.
     """
 
     name: str
@@ -97,6 +98,10 @@ class JobStatus:
     created_at: datetime | None = None
     ended_at: datetime | None = None
     billable_seconds: int | None = None
+    training_seconds: int | None = None
+    started_at: datetime | None = None
+    instance_type: str = ""
+    instance_count: int = 1
 
 
 @dataclass(frozen=True)

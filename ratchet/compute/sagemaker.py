@@ -170,6 +170,7 @@ def _channel(channel: Channel) -> dict[str, Any]:
 def _status(job: Mapping[str, Any]) -> JobStatus:
     metrics = {entry["MetricName"]: float(entry["Value"]) for entry in job.get("FinalMetricDataList", [])}
     transitions = job.get("SecondaryStatusTransitions", [])
+    resources = job.get("ResourceConfig", {})
     message = job.get("FailureReason") or (transitions[-1].get("StatusMessage", "") if transitions else "")
     return JobStatus(
         name=job["TrainingJobName"],
@@ -181,6 +182,10 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
         created_at=job.get("CreationTime"),
         ended_at=job.get("TrainingEndTime"),
         billable_seconds=job.get("BillableTimeInSeconds"),
+        training_seconds=job.get("TrainingTimeInSeconds"),
+        started_at=job.get("TrainingStartTime"),
+        instance_type=resources.get("InstanceType", ""),
+        instance_count=int(resources.get("InstanceCount", 1)),
     )
 
 

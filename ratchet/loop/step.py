@@ -12,6 +12,7 @@ from typing import Any
 
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import build_bundle, upload_bundle
+from ratchet.compute.cost import cost_of
 from ratchet.compute.order import JobStatus
 from ratchet.contract import (
     CONFUSION_PNG,
@@ -165,6 +166,7 @@ def archive_uri(workshop: Workshop, job: str) -> str:
 def register(workshop: Workshop, ticket: Ticket, *, run_id: str, train_job: str) -> ModelVersion:
     """Give the trained artefact its version number."""
     status = workshop.backend.poll(train_job)
+    cost = cost_of(status, workshop.settings.region, workshop.clock.now())
     champion = workshop.registry.champion(workshop.pipeline.model_name)
     provenance = Provenance(
         pipeline=workshop.pipeline.name,
@@ -178,6 +180,8 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, train_job: str)
         job_name=train_job,
         billable_seconds=status.billable_seconds,
         parent_version=champion.version if champion else None,
+        cost_usd=cost.usd if cost else None,
+        saved_usd=cost.saved_usd if cost else None,
     )
     with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
         archive = Path(folder) / "model.tar.gz"

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from ratchet.aws.bucket import Bucket
+from ratchet.compute.cost import cost_of, tell_usd
+from ratchet.compute.course import Course
+from ratchet.compute.curve import draw_page
 from ratchet.compute.order import JobStatus
 from ratchet.data import still_for
+from ratchet.errors import RatchetError
 from ratchet.loop.workshop import Workshop
+from ratchet.naming import curve_key
+
+_log = logging.getLogger(__name__)
+_TELL_SECONDS = 60.0  # how often a long epoch is told again, with what it has cost by then
 
 
 @dataclass(frozen=True)
@@ -68,21 +78,55 @@ class QuietWatch:
 
 
 class JobWatch:
-    """Follows a remote job and its log."""
+    """Follows a remote job, its log and, when it trains, how that goes and what it costs."""
 
     def __init__(self, workshop: Workshop, payload: Mapping[str, Any]) -> None:
         self.workshop = workshop
         self.name = str(payload["job"])
         self.cursor = ""
+        self.course = Course(int(payload.get("epochs", 0)))
+        self._undrawn = False
+        self._told_at: datetime | None = None
+        self._progress = ""
 
     def look(self) -> Look:
         """Read the state first and the log after it, so that the last lines are never missed."""
         status: JobStatus = self.workshop.backend.poll(self.name)
         page = self.workshop.backend.read_log(self.name, self.cursor)
         self.cursor = page.cursor
-        message = f"{self.name}: {status.phase}" + (f" - {status.message}" if status.message else "")
+        now = self.workshop.clock.now()
+        news = self.course.note(page.lines, now)
+        self._undrawn = self._undrawn or news
+        if self._undrawn:
+            self._draw(status)
+        parts = [part for part in (status.message, self._tell(status, now, news=news)) if part]
+        message = f"{self.name}: {status.phase}" + (f" - {'; '.join(parts)}" if parts else "")
         outcome = {"job": self.name, "state": status.state.value, "message": status.message}
         return Look(done=status.state.ended, message=message, lines=tuple(page.lines), outcome=outcome)
+
+    def _tell(self, status: JobStatus, now: datetime, *, news: bool) -> str:
+        """Progress and cost in words; the same words until there is news, or a while has passed."""
+        late = self._told_at is None or (now - self._told_at).total_seconds() >= _TELL_SECONDS
+        if news or late or status.state.ended:
+            cost = cost_of(status, self.workshop.settings.region, now)
+            spent = [f"{tell_usd(cost.usd)} so far"] if cost and cost.usd and not status.state.ended else []
+            course = "" if status.state.ended else self.course.tell(status.started_at, now)
+            self._told_at, self._progress = now, ", ".join([course, *spent] if course else spent)
+        return self._progress
+
+    def _draw(self, status: JobStatus) -> None:
+        """Write the learning curve anew: a person may look at it while the job runs.
+
+        A picture that cannot be written now is written at the next look; the job goes on without it.
+        """
+        page = draw_page(self.name, self.course.epochs, f"{status.phase}, {len(self.course.epochs)} epochs so far.")
+        bucket = Bucket(self.workshop.aws, self.workshop.deployment.jobs_bucket)
+        try:
+            bucket.put(curve_key(self.name), page.encode(), content_type="text/html; charset=utf-8")
+        except RatchetError as error:
+            _log.warning("the learning curve is not up to date: %s", error)
+        else:
+            self._undrawn = False
 
     def cancel(self) -> None:
         """Stop the job."""

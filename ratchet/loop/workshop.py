@@ -13,6 +13,7 @@ from ratchet.clock import Clock, SystemClock
 from ratchet.compute.backends import make_backend
 from ratchet.compute.order import Backend
 from ratchet.data import Claims, DatasetStore
+from ratchet.naming import curve_key
 from ratchet.registry import Registry
 from ratchet.rollout import Releases
 from ratchet.settings import Settings, load_settings
@@ -70,6 +71,10 @@ class Workshop:
     def page_of(self, uri: str) -> str:
         """Link to a page where a person can look at an S3 object."""
         return self.settings.object_page(uri)
+
+    def curve_page(self, job: str) -> str:
+        """Link to the page with a training job's learning curve."""
+        return self.page_of(f"s3://{self.deployment.jobs_bucket}/{curve_key(job)}")
 
     @property
     def source_folder(self) -> Path:

@@ -12,6 +12,7 @@ from ratchet.data.manifest import make_manifest
 from ratchet.errors import ApprovalError
 from ratchet.registry import ModelVersion, Provenance, Stage
 from ratchet.rollout.plan import Candidate, Plan
+from ratchet.settings import Settings
 from ratchet.spec import Pipeline, load_pipeline
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -89,3 +90,6 @@ class Shop:
     approvals: Any = None
     releases: Any = None
     backend: Any = None
+    settings: Settings = field(default_factory=Settings)
+    deployment: Any = None
+    aws: Any = None

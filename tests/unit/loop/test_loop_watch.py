@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from loop_parts import DIGITS, START, Shop, change
 
 from ratchet.compute.order import JobState, JobStatus, LogPage
+from ratchet.contract import METRIC_NAMES, metric_line
 from ratchet.data import Observation
 from ratchet.loop.watch import WATCHES, JobWatch, QuietWatch, ReleaseWatch
 
@@ -24,6 +27,7 @@ class Prefix:
 @dataclass
 class Backend:
     states: list[JobStatus]
+    pages: list[list[str]] = field(default_factory=list)
     calls: list[tuple] = field(default_factory=list)
 
     def poll(self, name):
@@ -32,7 +36,8 @@ class Backend:
 
     def read_log(self, name, cursor):
         self.calls.append(("log", cursor))
-        return LogPage([f"line after {cursor or 'the start'}"], f"c{len(self.calls)}")
+        lines = self.pages.pop(0) if self.pages else [f"line after {cursor or 'the start'}"]
+        return LogPage(lines, f"c{len(self.calls)}")
 
     def stop(self, name):
         self.calls.append(("stop", name))
@@ -100,6 +105,69 @@ def test_a_job_s_state_is_read_before_its_log_and_the_log_where_it_ended():
     assert (last.done, last.message) == (True, "j: Completed")
     assert last.lines == ("line after c2",)
     assert last.outcome == {"job": "j", "state": "succeeded", "message": ""}
+
+
+@dataclass
+class Shelf:
+    """S3 that keeps what is put there, or does not answer."""
+
+    pages: dict[str, str] = field(default_factory=dict)
+    away: bool = False
+
+    def client(self, service):
+        return self
+
+    def put_object(self, **request):
+        if self.away:
+            raise EndpointConnectionError(endpoint_url="http://s3")
+        self.pages[request["Key"]] = request["Body"].decode()
+
+
+def training(epoch_lines, **changes):
+    """A watch of a training that wrote these lines by its two looks."""
+    running = JobStatus("j", JobState.RUNNING, "Training", started_at=START, instance_type="ml.m5.large", **changes)
+    backend = Backend([running, running], pages=[list(lines) for lines in epoch_lines])
+    shop = Shop(backend=backend, aws=Shelf(), deployment=SimpleNamespace(jobs_bucket="jobs"))
+    return JobWatch(shop, {"job": "j", "epochs": 4}), shop
+
+
+def epoch_line(number, accuracy):
+    return metric_line(dict(zip(METRIC_NAMES, (number, 0.5, 0.8, 0.6, accuracy, 900.0), strict=True)))
+
+
+def test_a_training_tells_its_epoch_the_time_that_is_left_and_what_it_has_cost():
+    watch, shop = training([[epoch_line(1, 0.7)], [epoch_line(2, 0.81)]])
+    shop.clock.moment = START + timedelta(seconds=600)
+    watch.look()
+    shop.clock.moment += timedelta(seconds=300)
+    message = watch.look().message
+    assert "epoch 2 of 4, validation_accuracy 0.8100" in message
+    assert "at most 10 min left" in message
+    assert "$0.03 so far" in message
+
+
+def test_the_learning_curve_is_drawn_anew_at_every_epoch():
+    watch, shop = training([[epoch_line(1, 0.7)], [epoch_line(2, 0.81)]])
+    watch.look()
+    watch.look()
+    page = shop.aws.pages["curves/j.html"]
+    assert "validation, epoch 1: 0.7<" in page
+    assert "validation, epoch 2: 0.81<" in page
+
+
+def test_a_curve_that_cannot_be_written_now_is_written_at_the_next_look():
+    watch, shop = training([[epoch_line(1, 0.7)], []])
+    shop.aws.away = True
+    assert watch.look().lines
+    shop.aws.away = False
+    watch.look()
+    assert "curves/j.html" in shop.aws.pages
+
+
+def test_a_job_that_writes_no_metrics_has_no_curve():
+    watch, shop = training([["installing"], ["done"]])
+    assert watch.look().message == "j: Training"
+    assert shop.aws.pages == {}
 
 
 @pytest.mark.parametrize("state", [JobState.FAILED, JobState.STOPPED])
