@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.application import Application, Checks, Health, Pages, serialize
+from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step
 from localcloud.checksum import check_body
 from localcloud.door import admit_loopback
@@ -69,7 +70,7 @@ class LocalCloud:
         self._given_engines = engines
         self._region = region
         self._engines: list[Engine] = []
-        self._supervisor = Supervisor()
+        self._supervisor = Supervisor(find_cgroups())
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -118,7 +119,9 @@ class LocalCloud:
 
     def health(self) -> dict[str, Any]:
         """Return what the health route shows."""
-        return {"status": "ok", "services": [engine.name for engine in self._engines], "version": __version__}
+        services = [engine.name for engine in self._engines]
+        isolation = self._supervisor.isolation
+        return {"status": "ok", "services": services, "isolation": isolation, "version": __version__}
 
     def _open(self, listener: socket.socket) -> None:
         from localcloud.handler import Server

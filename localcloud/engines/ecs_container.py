@@ -8,10 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from localcloud.confinement import read_ulimits
 from localcloud.runtime import Runtime
 
 _STOP_TIMEOUT_SECONDS = 30.0
 _LOOPBACK = r"(localhost|127\.0\.0\.1|0\.0\.0\.0)"
+_CPU_UNITS = 1024
+_VCPU = re.compile(r"^\s*([\d.]+)\s*vCPU\s*$", re.IGNORECASE)
 _GIB = re.compile(r"^\s*([\d.]+)\s*GB\s*$", re.IGNORECASE)
 
 
@@ -50,6 +53,10 @@ class ContainerPlan:
         Local port by container port.
     memory_mib
         Hard limit, None for none.
+    cpus
+        CPUs that it may use, None for all.
+    ulimits
+        Soft and hard limits of each process, by name.
     """
 
     name: str
@@ -57,6 +64,8 @@ class ContainerPlan:
     environment: Mapping[str, str]
     ports: Mapping[int, int]
     memory_mib: int | None
+    cpus: float | None
+    ulimits: Mapping[str, tuple[int, int]]
     essential: bool
     stop_timeout_seconds: float
     log: LogTarget | None
@@ -65,11 +74,12 @@ class ContainerPlan:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What ECS gives every container of a task: variables, the task's memory, and the ports taken for it."""
+    """What ECS gives every container of a task: variables, the task's memory and CPU, and the ports taken for it."""
 
     environment: Mapping[str, str]
     region: str
     memory: str | int | None
+    cpu: str | int | None
     ports: Mapping[int, int]
 
 
@@ -89,6 +99,8 @@ def plan_container(
         environment=environment,
         ports=ports,
         memory_mib=read_memory(memory),
+        cpus=read_cpus(surroundings.cpu),
+        ulimits=read_ulimits(definition.get("ulimits") or []),
         essential=bool(definition.get("essential", True)),
         stop_timeout_seconds=float(definition.get("stopTimeout") or _STOP_TIMEOUT_SECONDS),
         log=_log_target(definition.get("logConfiguration"), surroundings.region),
@@ -107,6 +119,14 @@ def read_memory(value: str | int | None) -> int | None:
         return None
     gib = _GIB.match(str(value))
     return int(float(gib[1]) * 1024) if gib else int(str(value))
+
+
+def read_cpus(value: str | int | None) -> float | None:
+    """Return CPUs from what a definition says: 256, "256" or ".25 vCPU"; None where it says nothing."""
+    if value in {None, "", "0", 0}:
+        return None
+    whole = _VCPU.match(str(value))
+    return float(whole[1]) if whole else int(str(value)) / _CPU_UNITS
 
 
 def _argv(definition: Mapping[str, Any], override: Mapping[str, Any], runtime: Runtime) -> tuple[str, ...]:

@@ -56,7 +56,9 @@ class Launcher:
         plan = container.plan
         if plan is None:
             raise LaunchError(f"CannotStartContainerError: {container.name} was not prepared")
-        command = Command(plan.argv, plan.environment, self.folder(task), plan.memory_mib)
+        command = Command(
+            plan.argv, plan.environment, self.folder(task), plan.memory_mib, cpus=plan.cpus, ulimits=plan.ulimits
+        )
         write = None
         if plan.log is not None:
             stream = "/".join(part for part in (plan.log.prefix, plan.name, task.id) if part)
@@ -91,7 +93,8 @@ class Launcher:
         except NoFreePort as error:
             raise LaunchError(f"ResourceInitializationError: {error}") from error
         memory = task.overrides.get("memory") or task.memory
-        return Surroundings(self._environment(task), task.region_name, memory, ports)
+        cpu = task.overrides.get("cpu") or task.cpu
+        return Surroundings(self._environment(task), task.region_name, memory, cpu, ports)
 
     def _environment(self, task: LocalTask) -> dict[str, str]:
         scratch = str(self.folder(task))

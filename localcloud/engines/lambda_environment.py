@@ -40,6 +40,8 @@ from localcloud.runtime_api import (
 
 # As on AWS: loading the handler has ten seconds of its own, and what it takes beyond them counts as the invocation's.
 _INIT_SECONDS = 10.0
+_MIB_PER_CPU = 1769  # a function of this memory has one CPU
+_OPEN_FILES = 1024
 _STOP_GRACE_SECONDS = 0.5
 
 
@@ -95,7 +97,14 @@ class ExecutionEnvironment:
         try:
             self._launch = prepare(revision, self._log.stream, self._api.address)
             self._child = supervisor.start(
-                Command(self._launch.argv, self._launch.environment, self._launch.cwd, memory_mib=revision.memory_mib),
+                Command(
+                    self._launch.argv,
+                    self._launch.environment,
+                    self._launch.cwd,
+                    memory_mib=revision.memory_mib,
+                    cpus=revision.memory_mib / _MIB_PER_CPU,
+                    ulimits={"nofile": (_OPEN_FILES, _OPEN_FILES)},
+                ),
                 on_line=self._log.take_line,
                 on_exit=lambda code: self._events.put(_Exited(code)),
             )

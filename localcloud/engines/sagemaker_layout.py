@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.engines.sagemaker_failure import JobFailure
+from localcloud.machine_type import find_shape
 from localcloud.process import Command, base_environment
 from localcloud.runtime import Runtime
 
@@ -101,7 +102,14 @@ def make_command(layout: Layout, runtime: Runtime, job: Mapping[str, str], reque
         "SAGEMAKER_BASE_DIR": str(layout.base),
     }
     environment["PATH"] = os.pathsep.join((str(runtime.python.parent), environment["PATH"]))
-    return Command(argv=_argv(runtime, request["AlgorithmSpecification"]), environment=environment, cwd=layout.base)
+    shape = find_shape(request["ResourceConfig"].get("InstanceType", ""))
+    return Command(
+        argv=_argv(runtime, request["AlgorithmSpecification"]),
+        environment=environment,
+        cwd=layout.base,
+        cpus=shape.cpus if shape else None,
+        memory_mib=shape.memory_mib if shape else None,
+    )
 
 
 def _argv(runtime: Runtime, algorithm: Mapping[str, Any]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from localcloud.confinement import niceness, usable_cpus
 from localcloud.process import LINE_LIMIT_BYTES, Child, Command, Supervisor, base_environment
 
 _LIMIT_SECONDS = 20
@@ -142,3 +143,55 @@ def _alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def test_what_leaves_the_group_ends_with_it(supervisor: Supervisor) -> None:
+    seen: list[str] = []
+    code = "import subprocess; print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid)"
+    child = supervisor.start(_python(code), on_line=seen.append)
+    assert child.wait(_LIMIT_SECONDS) == 0
+    _until(lambda: not _alive(int(seen[0])))
+
+
+def test_a_kill_finds_what_has_left_the_group(supervisor: Supervisor) -> None:
+    seen: list[str] = []
+    code = (
+        "import subprocess, time\n"
+        "print(subprocess.Popen(['sh', '-c', 'setsid sleep 600 & echo $!; exec sleep 600']).pid, flush=True)\n"
+        "time.sleep(600)"
+    )
+    child = supervisor.start(_python(code), on_line=seen.append)
+    _until(lambda: len(seen) == 2)
+    child.stop(0.0)
+    _until(lambda: not any(_alive(int(pid)) for pid in seen))
+
+
+def test_a_child_over_its_time_is_killed_and_says_why(supervisor: Supervisor) -> None:
+    child = supervisor.start(
+        Command((sys.executable, "-c", "import time; time.sleep(600)"), base_environment(), Path("/"), time_seconds=0.3)
+    )
+    assert child.wait(_LIMIT_SECONDS) == -signal.SIGKILL
+    assert child.killed_for == "time"
+
+
+@pytest.mark.skipif(len(usable_cpus()) < 2, reason="one CPU cannot be shared out")
+def test_a_child_keeps_to_the_cpus_and_limits_of_its_definition(supervisor: Supervisor) -> None:
+    code = (
+        "import os, resource\n"
+        "print(len(os.sched_getaffinity(0)), os.nice(0), resource.getrlimit(resource.RLIMIT_NOFILE)[0],\n"
+        "      resource.getrlimit(resource.RLIMIT_CORE)[1])"
+    )
+    seen: list[str] = []
+    argv = (sys.executable, "-u", "-c", code)
+    command = Command(argv, base_environment(), Path("/"), cpus=0.25, ulimits={"nofile": (64, 128)})
+    supervisor.start(command, on_line=seen.append).wait(_LIMIT_SECONDS)
+    assert seen == [f"1 {os.nice(0) + niceness(0.25)} 64 0"]
+
+
+@pytest.mark.skipif(len(usable_cpus()) < 2, reason="one CPU cannot be shared out")
+def test_children_are_spread_over_the_cpus(supervisor: Supervisor) -> None:
+    argv = (sys.executable, "-c", "import time; time.sleep(600)")
+    command = Command(argv, base_environment(), Path("/"), cpus=1)
+    first, second = supervisor.start(command), supervisor.start(command)
+    assert len(first.confinement.cpus) == len(second.confinement.cpus) == 1
+    assert first.confinement.cpus != second.confinement.cpus

@@ -5,11 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.engines.ecs_container import ContainerCheck, LogTarget, Surroundings, plan_container, read_memory
+from localcloud.engines.ecs_container import (
+    ContainerCheck,
+    LogTarget,
+    Surroundings,
+    plan_container,
+    read_cpus,
+    read_memory,
+)
 from localcloud.runtime import Runtime
 
 RUNTIME = Runtime("*", Path(sys.executable), (Path("/opt/code"),), ("python", "-m", "server"))
-AROUND = Surroundings({"PATH": "/bin", "AWS_REGION": "us-east-1"}, "us-east-1", "512", {8080: 20001, 9090: 20002})
+AROUND = Surroundings(
+    {"PATH": "/bin", "AWS_REGION": "us-east-1"}, "us-east-1", "512", "256", {8080: 20001, 9090: 20002}
+)
 DEFINITION = {"name": "server", "image": "tiny", "portMappings": [{"containerPort": 8080}, {"containerPort": 9090}]}
 
 
@@ -64,3 +73,8 @@ def test_logs_go_where_awslogs_says():
 @pytest.mark.parametrize(("said", "mib"), [(None, None), ("512", 512), (300, 300), ("1 GB", 1024), ("0.5GB", 512)])
 def test_memory_is_read_as_ecs_writes_it(said, mib):
     assert read_memory(said) == mib
+
+
+@pytest.mark.parametrize(("said", "cpus"), [(None, None), ("", None), ("256", 0.25), (2048, 2.0), (".5 vCPU", 0.5)])
+def test_cpu_is_read_as_ecs_writes_it(said: str | int | None, cpus: float | None) -> None:
+    assert read_cpus(said) == cpus
