@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
+from localcloud.spot import SpotDesk
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Host:
         Where children reach AWS, for example `http://localhost:4566`.
     region
         The region of what runs without a request of its own.
+    spot
+        Where an engine says whom it can tell that its Spot capacity goes.
     """
 
     supervisor: Supervisor
@@ -33,6 +36,7 @@ class Host:
     home: Path
     endpoint_url: str
     region: str
+    spot: SpotDesk = field(default_factory=SpotDesk)
 
 
 class Engine(Protocol):

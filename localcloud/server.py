@@ -19,6 +19,8 @@ from localcloud.door import admit_loopback
 from localcloud.engine import Engine, Host
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
+from localcloud.spot import PATH as SPOT_PATH
+from localcloud.spot import SpotDesk
 from localcloud.validation import Validator
 from ratchet import __version__
 
@@ -71,6 +73,7 @@ class LocalCloud:
         self._region = region
         self._engines: list[Engine] = []
         self._supervisor = Supervisor(find_cgroups())
+        self._spot = SpotDesk()
         self._server: Any = None
         self._thread: threading.Thread | None = None
 
@@ -144,6 +147,7 @@ class LocalCloud:
             home=self._home.resolve(),
             endpoint_url=self.url,
             region=self._region,
+            spot=self._spot,
         )
         for engine in load_engines() if self._given_engines is None else self._given_engines:
             self._engines.append(engine)
@@ -166,7 +170,7 @@ class LocalCloud:
         return [
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
-            Pages({PREFIX: Console(partial(describe_job, region=self._region))}),
+            Pages({PREFIX: Console(partial(describe_job, region=self._region)), SPOT_PATH: self._spot}),
             Checks([Validator(), check_body]),
             serialize,
         ]

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.engine import Host
-from localcloud.engines.sagemaker_backend import Launcher, TrainingBackend
-from localcloud.engines.sagemaker_run import RunSettings
+from localcloud.engines.sagemaker_backend import TrainingBackend
+from localcloud.engines.sagemaker_launcher import Launcher
+from localcloud.engines.sagemaker_site import RunSettings
 from localcloud.patch import change_classes
+from localcloud.spot import SpotRefused
+
+_SPOT_MEMBER = "TrainingJobName"
 
 
 def engine() -> SageMakerEngine:
@@ -61,7 +67,8 @@ class SageMakerEngine:
         sagemaker_backends.clear()
         sagemaker_backends.backend = type("LocalSageMakerBackend", (TrainingBackend,), {"launcher": launcher})
         undo_calls = change_classes((SageMakerResponse, name, call) for name, call in _CALLS.items())
-        self._undo = [undo_calls, _restore_backend, launcher.close]
+        host.spot.register(_SPOT_MEMBER, partial(_notify_spot, region=host.region))
+        self._undo = [undo_calls, _restore_backend, launcher.close, partial(host.spot.forget, _SPOT_MEMBER)]
 
     def close(self) -> None:
         """End every job and undo `install`."""
@@ -72,6 +79,21 @@ class SageMakerEngine:
 def _restore_backend() -> None:
     sagemaker_backends.backend = SageMakerModelBackend
     sagemaker_backends.clear()
+
+
+def _notify_spot(notice: Mapping[str, Any], *, region: str) -> None:
+    name, wait_seconds = notice[_SPOT_MEMBER], notice.get("WaitSeconds", 0)
+    if isinstance(wait_seconds, bool) or not isinstance(wait_seconds, int | float) or not 0 <= wait_seconds <= 86_400:
+        raise SpotRefused("WaitSeconds, the time without capacity, is a number between 0 and 86400")
+    backend = sagemaker_backends[DEFAULT_ACCOUNT_ID][str(notice.get("Region", region))]
+    job = backend.training_jobs.get(name) if isinstance(name, str) else None
+    if job is None:
+        raise SpotRefused(f"there is no training job {name}")
+    if not job.notify_spot(wait_seconds):
+        raise SpotRefused(
+            f"the training job {name} holds no Spot capacity: it was made without EnableManagedSpotTraining, or it is "
+            "neither Downloading nor Training"
+        )
 
 
 def _create(response: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from localcloud import storage
@@ -12,17 +13,17 @@ from localcloud.engines.sagemaker_failure import JobFailure
 _COMPRESSION_LEVEL = 1
 
 
-def upload_folder(folder: Path, uri: str, *, extra: Path | None = None) -> bool:
-    """Pack a folder's content and put it at an S3 name.
+def upload_folders(folders: Sequence[Path], uri: str, *, extra: Path | None = None) -> bool:
+    """Pack the content of a folder, or of the same folder of several hosts, and put it at an S3 name.
 
     Parameters
     ----------
-    folder
-        Packed without its own name; it may be empty or missing.
+    folders
+        Packed without their own names; they may be empty or missing. Of two files of one name the first host's counts.
     uri
         `s3://bucket/key` of the archive.
     extra
-        A file to add beside the folder's content, if it exists.
+        A file to add beside the folders' content, if it exists.
 
     Returns
     -------
@@ -33,14 +34,17 @@ def upload_folder(folder: Path, uri: str, *, extra: Path | None = None) -> bool:
     JobFailure
         When the bucket does not exist.
     """
-    members = sorted(folder.iterdir()) if folder.is_dir() else []
-    members += [extra] if extra is not None and extra.is_file() else []
+    members = {
+        path.relative_to(folder).as_posix(): path for folder in reversed(folders) for path in sorted(folder.rglob("*"))
+    }
+    if extra is not None and extra.is_file():
+        members[extra.name] = extra
     if not members:
         return False
-    archive = folder.parent / f".{uri.rpartition('/')[2]}"
+    archive = folders[0].parent / f".{uri.rpartition('/')[2]}"
     with tarfile.open(archive, "w:gz", compresslevel=_COMPRESSION_LEVEL) as tar:
-        for member in members:
-            tar.add(member, arcname=member.name)
+        for name, member in sorted(members.items()):
+            tar.add(member, arcname=name, recursive=False)
     try:
         storage.put_object(*storage.split_uri(uri), archive)
     except storage.ObjectNotFound as error:

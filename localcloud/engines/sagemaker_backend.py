@@ -2,76 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import threading
-import uuid
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import psutil
 from moto.sagemaker import urls
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
 
-from localcloud.engine import Host
 from localcloud.engines.sagemaker_channel import require_data
-from localcloud.engines.sagemaker_job import TrainingJob
+from localcloud.engines.sagemaker_job import TrainingJob, Tuning
+from localcloud.engines.sagemaker_launcher import Launcher
 from localcloud.engines.sagemaker_listing import list_jobs
 from localcloud.engines.sagemaker_request import check_request
-from localcloud.engines.sagemaker_run import JobRun, RunSettings
+from localcloud.engines.sagemaker_run import TrainingRun
 from localcloud.lock import service_lock
-
-_CLOSE_SECONDS = 10.0
-
-
-class Launcher:
-    """Starts jobs and ends those that still run.
-
-    Parameters
-    ----------
-    host
-        What runs processes.
-    settings
-        How jobs are run.
-    """
-
-    def __init__(self, host: Host, settings: RunSettings) -> None:
-        self._host = host
-        self._settings = settings
-        self._home = host.home / "sagemaker"
-        self._runs: set[JobRun] = set()
-        self._lock = threading.Lock()
-        _remove_leftovers(self._home)
-
-    def launch(self, job: TrainingJob, region: str) -> None:
-        """Begin a job."""
-        folder = self._home / str(os.getpid()) / f"{job.training_job_name}-{uuid.uuid4().hex[:8]}"
-        run = JobRun(job, self._host, folder=folder, settings=self._settings, region=region)
-        with self._lock:
-            self._runs = {found for found in self._runs if not found.job.ended} | {run}
-        run.start()
-
-    def close(self) -> None:
-        """End every job at once and wait for their threads."""
-        with self._lock:
-            runs = list(self._runs)
-        for run in runs:
-            run.close()
-        for run in runs:
-            run.join(_CLOSE_SECONDS)
-
-
-def _remove_leftovers(home: Path) -> None:
-    """Remove the folders of a localcloud that was killed: each lies under its process id.
-
-    Ours is one too: in a container every localcloud has the same id.
-    """
-    for folder in (found for found in home.glob("[0-9]*") if found.name.isdecimal()):
-        if int(folder.name) == os.getpid() or not psutil.pid_exists(int(folder.name)):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
@@ -89,7 +34,11 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
         super().reset()
 
     def start_training_job(self, request: Mapping[str, Any]) -> str:
-        """Check a request and begin the job; return its ARN.
+        """Check a request and begin the job; return its ARN. See `add_training_job`."""
+        return self.add_training_job(request).arn
+
+    def add_training_job(self, request: Mapping[str, Any], tuning: Tuning | None = None) -> TrainingJob:
+        """Check a request and begin the job, as a tuning job's child or by itself.
 
         Raises
         ------
@@ -108,12 +57,13 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
                     f"this name already exists ({arn})"
                 )
             for channel in request.get("InputDataConfig") or []:
-                complaint = require_data(channel, self.region_name, request["RoleArn"])
+                source = channel["DataSource"]["S3DataSource"]
+                complaint = require_data(source, self.region_name, request["RoleArn"])
                 if complaint:
                     raise AWSValidationException(complaint)
-            job = self.training_jobs[name] = TrainingJob(request, arn)
-        self.launcher.launch(job, self.region_name)
-        return arn
+            job = self.training_jobs[name] = TrainingJob(request, arn, tuning)
+        self.launcher.launch(TrainingRun(job, self.launcher.site(name, self.region_name)))
+        return job
 
     def describe_training_job(self, training_job_name: str) -> dict[str, Any]:
         """Return what is known about a job."""

@@ -13,6 +13,14 @@ from localcloud.engines.sagemaker_failure import JobFailure, no_objects
 
 
 @dataclass(frozen=True)
+class Shard:
+    """Which of a job's hosts is asking, counted from 0, and how many there are."""
+
+    index: int = 0
+    count: int = 1
+
+
+@dataclass(frozen=True)
 class InputFile:
     """An object and its place below the channel's folder."""
 
@@ -21,8 +29,8 @@ class InputFile:
     path: PurePosixPath
 
 
-def list_files(channel: Mapping[str, Any]) -> list[InputFile]:
-    """List what a channel names.
+def list_files(source: Mapping[str, Any], shard: Shard | None = None) -> list[InputFile]:
+    """List what an S3DataSource names; with ShardedByS3Key, this host's share of it.
 
     Raises
     ------
@@ -31,17 +39,18 @@ def list_files(channel: Mapping[str, Any]) -> list[InputFile]:
     storage.ObjectNotFound
         When the bucket or the manifest does not exist.
     """
-    source = channel["DataSource"]["S3DataSource"]
     find = _read_manifest if source.get("S3DataType") == "ManifestFile" else _list_prefix
-    return list(find(source["S3Uri"]))
+    files = list(find(source["S3Uri"]))
+    if shard is not None and source.get("S3DataDistributionType") == "ShardedByS3Key":
+        return files[shard.index :: shard.count]
+    return files
 
 
-def require_data(channel: Mapping[str, Any], region: str, role: str) -> str | None:
-    """Return what is wrong with a channel that names nothing; None when it names something.
+def require_data(source: Mapping[str, Any], region: str, role: str) -> str | None:
+    """Return what is wrong with an S3DataSource that names nothing; None when it names something.
 
     SageMaker looks when the job is created, at the prefix or at the manifest; it looks at a manifest's keys later.
     """
-    source = channel["DataSource"]["S3DataSource"]
     uri: str = source["S3Uri"]
     try:
         bucket, key = storage.split_uri(uri)
@@ -52,21 +61,25 @@ def require_data(channel: Mapping[str, Any], region: str, role: str) -> str | No
     return None if found else no_objects(uri, region, role)
 
 
-def download(channel: Mapping[str, Any], folder: Path, pause: Callable[[], None]) -> int:
-    """Write a channel's objects into its folder; return how many.
+def download(
+    source: Mapping[str, Any], folder: Path, pause: Callable[[], None], shard: Shard | None = None
+) -> int:
+    """Write the objects of an S3DataSource into a folder; return how many.
 
     Parameters
     ----------
-    channel
-        One entry of InputDataConfig.
+    source
+        An S3DataSource, or a processing job's S3Input.
     folder
         Made when it does not exist.
     pause
         Called before each object; it may raise to end the download.
+    shard
+        This host's share, for sources that are sharded.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        files = list_files(channel)
+        files = list_files(source, shard)
         for file in files:
             pause()
             _write(folder / file.path, file)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from localcloud.engines.sagemaker_record import Status, now
 
 # What a request says and a description repeats.
 _REPEATED = (
@@ -32,28 +34,20 @@ _REPEATED = (
 _SWITCHES = ("EnableNetworkIsolation", "EnableInterContainerTrafficEncryption", "EnableManagedSpotTraining")
 
 
-class Status(StrEnum):
-    """A job's status, in SageMaker's words."""
-
-    IN_PROGRESS = "InProgress"
-    STOPPING = "Stopping"
-    COMPLETED = "Completed"
-    FAILED = "Failed"
-    STOPPED = "Stopped"
-
-
 class Phase(StrEnum):
     """A job's secondary status, in SageMaker's words."""
 
     STARTING = "Starting"
     DOWNLOADING = "Downloading"
     TRAINING = "Training"
+    INTERRUPTED = "Interrupted"
     STOPPING = "Stopping"
     UPLOADING = "Uploading"
     COMPLETED = "Completed"
     FAILED = "Failed"
     STOPPED = "Stopped"
     MAX_RUNTIME_EXCEEDED = "MaxRuntimeExceeded"
+    MAX_WAIT_TIME_EXCEEDED = "MaxWaitTimeExceeded"
 
 
 _END_STATUS = {
@@ -61,17 +55,24 @@ _END_STATUS = {
     Phase.FAILED: Status.FAILED,
     Phase.STOPPED: Status.STOPPED,
     Phase.MAX_RUNTIME_EXCEEDED: Status.STOPPED,
+    Phase.MAX_WAIT_TIME_EXCEEDED: Status.STOPPED,
 }
+# The phases in which a job has its instances; what lies between an interruption and the next start is waiting.
+_WORKING = frozenset({Phase.DOWNLOADING, Phase.TRAINING, Phase.STOPPING, Phase.UPLOADING})
+# AWS's price for Spot capacity moves; what is left of the on-demand price is taken to be this share.
+SPOT_PRICE_SHARE = 0.3
 _MESSAGES = {
     Phase.STARTING: "Preparing the instances for training",
     Phase.DOWNLOADING: "Downloading input data",
     Phase.TRAINING: "Training image download completed. Training in progress.",
+    Phase.INTERRUPTED: "Training job interrupted: its Spot capacity was taken back",
     Phase.STOPPING: "Stopping the training job",
     Phase.UPLOADING: "Uploading generated training model",
     Phase.COMPLETED: "Training job completed",
     Phase.FAILED: "Training job failed",
     Phase.STOPPED: "Training job stopped",
     Phase.MAX_RUNTIME_EXCEEDED: "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    Phase.MAX_WAIT_TIME_EXCEEDED: "Training job wait time exceeded MaxWaitTimeInSeconds provided",
 }
 
 
@@ -84,9 +85,15 @@ class Ending:
     model_uri: str | None = None
 
 
-def now() -> datetime:
-    """Return the current time, UTC."""
-    return datetime.now(UTC)
+@dataclass(frozen=True)
+class Tuning:
+    """What makes a job the child of a tuning job: the parent's ARN, and the values that it was given."""
+
+    arn: str
+    parameters: Mapping[str, str]
+
+
+Listener = Callable[[str | None, float], None]
 
 
 class TrainingJob:
@@ -98,25 +105,32 @@ class TrainingJob:
         The parameters of CreateTrainingJob.
     arn
         The job's ARN.
+    tuning
+        The tuning job that made it, if one did.
 
     Attributes
     ----------
     wake
         Set whenever whoever carries the job out should look at it again.
+    listeners
+        Called with the name and the value of each metric that the job prints, and with None and 0 at its end.
     """
 
-    def __init__(self, request: Mapping[str, Any], arn: str) -> None:
+    def __init__(self, request: Mapping[str, Any], arn: str, tuning: Tuning | None = None) -> None:
         self.request = request
         self.arn = arn
-        self.training_job_name: str = request["TrainingJobName"]
+        self.tuning = tuning
+        self.name = self.training_job_name = str(request["TrainingJobName"])
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
         self.wake = threading.Event()
+        self.listeners: list[Listener] = []
         self.creation_time = self.last_modified_time = now()
         self._lock = threading.RLock()
         self._phase = Phase.STARTING
         self._transitions: list[dict[str, Any]] = []
         self._stop_requested = False
         self._stopping = False  # by request, or because its time is over
+        self._notice_seconds: float | None = None
         self._started_at: datetime | None = None
         self._ended_at: datetime | None = None
         self._ending: Ending | None = None
@@ -183,13 +197,53 @@ class TrainingJob:
         self.wake.set()
         return True
 
+    @property
+    def is_spot(self) -> bool:
+        """Whether the job runs on Spot capacity."""
+        return bool(self.request.get("EnableManagedSpotTraining"))
+
+    def notify_spot(self, wait_seconds: float) -> bool:
+        """Tell the job that its Spot capacity goes, and how long there will be none; False when it holds none."""
+        with self._lock:
+            if not self.is_spot or self._stopping or self._phase not in {Phase.DOWNLOADING, Phase.TRAINING}:
+                return False
+            self._notice_seconds = wait_seconds
+        self.wake.set()
+        return True
+
+    @property
+    def notice_seconds(self) -> float | None:
+        """How long there is no capacity after a notice that has not been acted on, or None without one."""
+        with self._lock:
+            return self._notice_seconds
+
+    def clear_notice(self) -> None:
+        """Forget a notice that has been acted on."""
+        with self._lock:
+            self._notice_seconds = None
+
     def record_metric(self, name: str, value: float, at: datetime) -> None:
         """Note the latest value of a metric."""
         with self._lock:
             self._metrics[name] = {"MetricName": name, "Value": value, "Timestamp": at}
+        self._tell(name, value)
 
-    def finish(self, ending: Ending) -> None:
+    def metric(self, name: str) -> float | None:
+        """Return the latest value of a metric."""
+        with self._lock:
+            found = self._metrics.get(name)
+            return None if found is None else float(found["Value"])
+
+    def finish(self, ending: Ending, /) -> None:
         """End the job. A job that was asked to stop in the meantime has stopped, not completed."""
+        self._finish(ending)
+        self._tell(None, 0.0)
+
+    def _tell(self, name: str | None, value: float) -> None:
+        for listener in list(self.listeners):
+            listener(name, value)
+
+    def _finish(self, ending: Ending) -> None:
         with self._lock:
             if self._ending is not None:
                 return
@@ -217,6 +271,8 @@ class TrainingJob:
                 "FinalMetricDataList": list(self._metrics.values()),
                 "ModelArtifacts": {},
             }
+            if self.tuning is not None:
+                found |= {"TuningJobArn": self.tuning.arn, "TunedHyperParameters": dict(self.tuning.parameters)}
             return copy.deepcopy(found | self._times() | self._outcome())
 
     def summarize(self) -> dict[str, Any]:
@@ -249,11 +305,16 @@ class TrainingJob:
         if self._started_at is not None:
             found["TrainingStartTime"] = self._started_at
             if self._ended_at is not None:
-                seconds = max(1, round((self._ended_at - self._started_at).total_seconds()))
-                found |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+                seconds = max(1, round(self._working_seconds()))
+                billed = int(seconds * SPOT_PRICE_SHARE) if self.is_spot else seconds
+                found |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": billed}
         if self._ended_at is not None:
             found["TrainingEndTime"] = self._ended_at
         return found
+
+    def _working_seconds(self) -> float:
+        worked = [found for found in self._transitions if found["Status"] in _WORKING]
+        return sum(((found["EndTime"] - found["StartTime"]).total_seconds() for found in worked), 0.0)
 
     def _outcome(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

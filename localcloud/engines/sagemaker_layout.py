@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from localcloud.engines.sagemaker_failure import JobFailure
 from localcloud.machine_type import find_shape
-from localcloud.process import Command, base_environment
+from localcloud.process import Command
 from localcloud.runtime import Runtime
 
-HOST_NAME = "localhost"  # the toolkit waits until every host's name resolves
-_CONTAINER_BASE = "/opt/ml"
+CONTAINER_BASE = "/opt/ml"
 _GROUP = "homogeneousCluster"
 _INIT = Path(__file__).with_name("sagemaker_init.py")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Paths of one job. `root` holds everything and is removed after the job."""
+    """Paths of one host of a job. `root` holds everything and is removed after the job.
+
+    Attributes
+    ----------
+    root
+        The host's own folder; it need not exist yet.
+    host
+        The host's name. Whoever reads it, the toolkit for one, waits until it resolves.
+    hosts
+        The names of all of the job's hosts.
+    """
 
     root: Path
+    host: str = "localhost"
+    hosts: Sequence[str] = ("localhost",)
 
     @property
     def base(self) -> Path:
@@ -52,13 +63,19 @@ class Layout:
 
     def checkpoints(self, local_path: str | None = None) -> Path:
         """Where checkpoints lie, for CheckpointConfig's LocalPath (`/opt/ml/checkpoints` by default)."""
-        inside = (local_path or f"{_CONTAINER_BASE}/checkpoints").removeprefix(_CONTAINER_BASE).strip("/")
-        found = (self.base / inside).resolve()
-        return found if found.is_relative_to(self.base.resolve()) else self.base / "checkpoints"
+        return self.locate(local_path or "") or self.base / "checkpoints"
 
-    def read_failure(self) -> str:
-        """Return what the job says about why it failed, or nothing."""
-        return self.failure.read_text("utf-8", errors="replace").strip() if self.failure.is_file() else ""
+    def locate(self, container_path: str) -> Path | None:
+        """Return what stands for a path below /opt/ml in a container; None for one that lies elsewhere."""
+        if container_path != CONTAINER_BASE and not container_path.startswith(f"{CONTAINER_BASE}/"):
+            return None
+        found = (self.base / container_path.removeprefix(CONTAINER_BASE).strip("/")).resolve()
+        return found if found.is_relative_to(self.base.resolve()) else None
+
+    def translate(self, text: str) -> str:
+        """Return a word of a command or an environment; one that is a path below /opt/ml names the folder here."""
+        found = self.locate(text)
+        return text if found is None else str(found)
 
     def prepare(self, request: Mapping[str, Any]) -> None:
         """Make the folders and write the three files of /opt/ml/input/config."""
@@ -68,21 +85,21 @@ class Layout:
         for name, content in (
             ("hyperparameters", dict(request.get("HyperParameters") or {})),
             ("inputdataconfig", _describe_channels(request)),
-            ("resourceconfig", _describe_resources(request)),
+            ("resourceconfig", describe_resources(self, request["ResourceConfig"].get("InstanceType", "local"))),
         ):
             (config / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def make_command(layout: Layout, runtime: Runtime, job: Mapping[str, str], request: Mapping[str, Any]) -> Command:
+def make_command(layout: Layout, runtime: Runtime, site: Mapping[str, str], request: Mapping[str, Any]) -> Command:
     """Return what to run.
 
     Parameters
     ----------
     layout
-        The job's folders.
+        The host's folders.
     runtime
         What stands in for the training image.
-    job
+    site
         Variables that every job gets: where AWS is, and the job's name.
     request
         The parameters of CreateTrainingJob.
@@ -93,21 +110,18 @@ def make_command(layout: Layout, runtime: Runtime, job: Mapping[str, str], reque
         When the image's toolkit is not installed here.
     """
     environment = {
-        **base_environment(),
+        **site,
         **runtime.environment(),
-        "HOME": str(layout.root),
-        "TMPDIR": str(layout.root / "tmp"),
-        **job,
         **(request.get("Environment") or {}),
         "SAGEMAKER_BASE_DIR": str(layout.base),
     }
     environment["PATH"] = os.pathsep.join((str(runtime.python.parent), environment["PATH"]))
     shape = find_shape(request["ResourceConfig"].get("InstanceType", ""))
     return Command(
-        argv=_argv(runtime, request["AlgorithmSpecification"]),
+        argv=tuple(map(layout.translate, _argv(runtime, request["AlgorithmSpecification"]))),
         environment=environment,
         cwd=layout.base,
-        cpus=shape.cpus if shape else None,
+        cores=shape.cores if shape else None,
         memory_mib=shape.memory_mib if shape else None,
     )
 
@@ -140,14 +154,14 @@ def _describe_channels(request: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _describe_resources(request: Mapping[str, Any]) -> dict[str, Any]:
-    instance_type = request["ResourceConfig"].get("InstanceType", "local")
-    group = {"instance_group_name": _GROUP, "instance_type": instance_type, "hosts": [HOST_NAME]}
+def describe_resources(layout: Layout, instance_type: str) -> dict[str, Any]:
+    """Return what resourceconfig.json says on one of a job's hosts."""
+    hosts = list(layout.hosts)
     return {
-        "current_host": HOST_NAME,
+        "current_host": layout.host,
         "current_instance_type": instance_type,
         "current_group_name": _GROUP,
-        "hosts": [HOST_NAME],
-        "instance_groups": [group],
+        "hosts": hosts,
+        "instance_groups": [{"instance_group_name": _GROUP, "instance_type": instance_type, "hosts": hosts}],
         "network_interface_name": "lo",
     }

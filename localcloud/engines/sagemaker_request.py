@@ -16,6 +16,7 @@ _VARIABLE_NAME = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _HYPERPARAMETER_LIMITS = (100, 256, 2500)  # entries, letters of a key, letters of a value
 _ENVIRONMENT_LIMITS = (100, 512, 512)
 _LONGEST_RUN_SECONDS = 28 * 86_400
+_MOST_HOSTS = 20
 _INPUT_MODES = ("File", "FastFile")  # FastFile shows the same files; it only fetches them later
 _DATA_TYPES = ("S3Prefix", "ManifestFile")
 
@@ -56,12 +57,19 @@ def _check_meaning(request: Mapping[str, Any]) -> Iterator[str]:
     yield from _check_algorithm(request["AlgorithmSpecification"])
     yield from _check_channels(request.get("InputDataConfig") or [])
     yield from _check_time(request["StoppingCondition"], spot=bool(request.get("EnableManagedSpotTraining")))
+    yield from check_host_count(request["ResourceConfig"].get("InstanceCount") or 1)
     for where, holder in (("S3OutputPath", "OutputDataConfig"), ("S3Uri", "CheckpointConfig")):
         uri = (request.get(holder) or {}).get(where)
         if uri is not None and not re.fullmatch(r"s3://[^/]+(/.*)?", uri):
             yield f"The {holder} {where} {uri!r} is not a valid S3 URI: s3://bucket/prefix is expected."
     keys = [tag.get("Key", "") for tag in request.get("Tags") or []]
     yield from (f"Duplicate tag key found: {key}" for key in sorted(set(keys)) if keys.count(key) > 1)
+
+
+def check_host_count(count: int) -> Iterator[str]:
+    """Yield what is wrong with a number of instances."""
+    if count > _MOST_HOSTS:
+        yield f"localcloud runs at most {_MOST_HOSTS} instances for one job, not {count}."
 
 
 def _check_time(condition: Mapping[str, int], *, spot: bool) -> Iterator[str]:

@@ -17,7 +17,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from localcloud.engines.sagemaker import SageMakerEngine
-from localcloud.engines.sagemaker_run import LOG_GROUP, RunSettings
+from localcloud.engines.sagemaker_run import LOG_GROUP
+from localcloud.engines.sagemaker_site import RunSettings
 from localcloud.runtime import ROOT
 from localcloud.server import LocalCloud
 

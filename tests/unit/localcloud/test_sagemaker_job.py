@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.engines.sagemaker_job import Ending, Phase, Status, TrainingJob, now
+from localcloud.engines.sagemaker_job import Ending, Phase, TrainingJob
+from localcloud.engines.sagemaker_record import Status, now
 
 _MOVES: dict[str, Callable[[TrainingJob], object]] = {
     **{phase.name: lambda job, phase=phase: job.move(phase) for phase in list(Phase)[:5]},

@@ -1,0 +1,79 @@
+"""Where a job runs: its folder, its region, and what every container of SageMaker finds in its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from localcloud.engine import Host
+from localcloud.engines.sagemaker_failure import JobFailure
+from localcloud.process import base_environment
+from localcloud.runtime import ImageNotFound, Runtime
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How jobs are run.
+
+    Attributes
+    ----------
+    stop_grace_seconds
+        Between SIGTERM and SIGKILL; 120 on AWS.
+    checkpoint_look_seconds
+        Between two looks at what a running job uploads continuously: checkpoints and continuous outputs.
+    keep_jobs
+        Whether jobs' folders stay after their end.
+    """
+
+    stop_grace_seconds: float = 120.0
+    checkpoint_look_seconds: float = 1.0
+    keep_jobs: bool = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """What one job gets from localcloud.
+
+    Attributes
+    ----------
+    host
+        What runs processes.
+    settings
+        Grace periods and the like.
+    folder
+        The job's own folder; it does not exist yet.
+    region
+        The job's region.
+    """
+
+    host: Host
+    settings: RunSettings
+    folder: Path
+    region: str
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the variables that say where AWS is, and that `home` is the container's own."""
+        return {
+            **base_environment(),
+            "HOME": str(home),
+            "TMPDIR": str(home / "tmp"),
+            "AWS_ENDPOINT_URL": self.host.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": "localcloud",
+            "AWS_SECRET_ACCESS_KEY": "localcloud",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def resolve_image(self, image: str, reason: str) -> Runtime:
+        """Return what stands in for an image.
+
+        Raises
+        ------
+        JobFailure
+            When nothing does: `reason` as AWS words it, then the table to add the image to.
+        """
+        try:
+            return self.host.runtimes.resolve(image)
+        except ImageNotFound as error:
+            raise JobFailure(f"{reason} ({error})") from error
