@@ -60,10 +60,14 @@ class SpotDesk:
         if environ.get("REQUEST_METHOD") != "POST":
             return "405 Method Not Allowed", {"message": f"send a notice with POST {PATH}"}
         try:
-            notice = json.loads(environ["wsgi.input"].read(_LIMIT_BYTES))
-            if not isinstance(notice, dict):
-                raise SpotRefused("a notice is a JSON object")
-            self.send(notice)
+            self.send(_read(environ["wsgi.input"].read(_LIMIT_BYTES)))
         except (ValueError, RecursionError, SpotRefused) as error:
             return "400 Bad Request", {"message": str(error)}
         return "202 Accepted", {"message": "the notice is under way"}
+
+
+def _read(body: bytes) -> Mapping[str, Any]:
+    notice = json.loads(body)
+    if not isinstance(notice, dict):
+        raise SpotRefused("a notice is a JSON object")
+    return notice

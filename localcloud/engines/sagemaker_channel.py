@@ -61,9 +61,7 @@ def require_data(source: Mapping[str, Any], region: str, role: str) -> str | Non
     return None if found else no_objects(uri, region, role)
 
 
-def download(
-    source: Mapping[str, Any], folder: Path, pause: Callable[[], None], shard: Shard | None = None
-) -> int:
+def download(source: Mapping[str, Any], folder: Path, pause: Callable[[], None], shard: Shard | None = None) -> int:
     """Write the objects of an S3DataSource into a folder; return how many.
 
     Parameters

@@ -121,7 +121,7 @@ def make_command(layout: Layout, runtime: Runtime, site: Mapping[str, str], requ
         argv=tuple(map(layout.translate, _argv(runtime, request["AlgorithmSpecification"]))),
         environment=environment,
         cwd=layout.base,
-        cores=shape.cores if shape else None,
+        cpus=shape.cpus if shape else None,
         memory_mib=shape.memory_mib if shape else None,
     )
 

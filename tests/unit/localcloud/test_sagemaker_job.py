@@ -11,7 +11,7 @@ from localcloud.engines.sagemaker_job import Ending, Phase, TrainingJob
 from localcloud.engines.sagemaker_record import Status, now
 
 _MOVES: dict[str, Callable[[TrainingJob], object]] = {
-    **{phase.name: lambda job, phase=phase: job.move(phase) for phase in list(Phase)[:5]},
+    **{phase.name: lambda job, phase=phase: job.move(phase) for phase in list(Phase)[:6]},
     "stop": lambda job: job.request_stop(),
     "complete": lambda job: job.finish(Ending(Phase.COMPLETED, model_uri="s3://jobs/model.tar.gz")),
     "fail": lambda job: job.finish(Ending(Phase.FAILED, "AlgorithmError: , exit code: 1")),
@@ -100,3 +100,33 @@ def test_a_description_is_a_copy(job):
 def test_a_job_that_never_reached_its_instance_is_not_billed(job):
     job.finish(Ending(Phase.STOPPED))
     assert not {"TrainingStartTime", "BillableTimeInSeconds"} & set(job.describe())
+
+
+def make_spot_job() -> TrainingJob:
+    request = {"TrainingJobName": "spot", "EnableManagedSpotTraining": True}
+    return TrainingJob(request, "arn:aws:sagemaker:us-east-1:123456789012:training-job/spot")
+
+
+@pytest.mark.parametrize(
+    ("phase", "heard"), [(Phase.STARTING, False), (Phase.DOWNLOADING, True), (Phase.TRAINING, True)]
+)
+def test_only_a_job_that_holds_capacity_hears_a_notice(phase, heard):
+    job = make_spot_job()
+    job.move(phase)
+    assert job.notify_spot(3.0) is heard
+    assert job.notice_seconds == (3.0 if heard else None)
+
+
+def test_a_job_on_demand_hears_no_notice(job):
+    job.move(Phase.TRAINING)
+    assert not job.notify_spot(0.0)
+
+
+def test_waiting_for_capacity_is_neither_trained_nor_billed():
+    job = make_spot_job()
+    for phase in (Phase.DOWNLOADING, Phase.INTERRUPTED, Phase.STARTING):
+        job.move(phase)
+    job.finish(Ending(Phase.MAX_WAIT_TIME_EXCEEDED))
+    described = job.describe()
+    assert described["TrainingJobStatus"] == "Stopped"
+    assert described["BillableTimeInSeconds"] < described["TrainingTimeInSeconds"] == 1
