@@ -26,6 +26,7 @@ class RegisterModelOperator(RatchetOperator):
                 workshop,
                 Ticket.from_json(pull(context, "freeze")),
                 run_id=str(context["run_id"]),
+                prepare_job=str(pull(context, "prepare")["job"]),
                 train_job=str(pull(context, "train")["job"]),
             )
         context["ti"].xcom_push(key="model_link", value=workshop.page_of(model.uri))

@@ -65,6 +65,11 @@ def job_output_key(job: str, file: str) -> str:
     return f"jobs/{job}/output/{file}"
 
 
+def order_key(job: str) -> str:
+    """What a job was asked to do, so that it can be asked again."""
+    return f"orders/{job}.json"
+
+
 def curve_key(job: str) -> str:
     """The page with a training job's learning curve."""
     return f"curves/{job}.html"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import subprocess
 import tarfile
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ratchet.aws import Aws
@@ -18,6 +20,8 @@ from ratchet.naming import code_key
 # No requirements file goes along: script mode would install it at every start of a job.
 _PATTERNS = ("training/**/*.py", "ratchet/__init__.py", "ratchet/contract.py")
 _UNKNOWN_COMMIT = "unknown"
+_GIT_SECONDS = 20
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,26 @@ def build_bundle(folder: Path) -> Bundle:
     return Bundle(hashlib.sha256(content).hexdigest(), content, _commit_of(folder))
 
 
+def build_bundle_at(folder: Path, commit: str) -> Bundle | None:
+    """Pack a source folder as it was at a commit; None when this checkout does not have that commit."""
+    if not _COMMIT.fullmatch(commit):
+        return None
+    with tempfile.TemporaryDirectory(prefix="ratchet-") as name:
+        try:
+            archive = subprocess.run(
+                ["git", "-C", str(folder), "archive", "--format=tar", commit, "--", "training", "ratchet"],
+                check=True,
+                capture_output=True,
+                timeout=_GIT_SECONDS,
+            ).stdout
+        except (OSError, subprocess.SubprocessError):
+            return None
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(name, filter="data")
+        bundle = build_bundle(Path(name))
+    return replace(bundle, git_commit=commit)
+
+
 def upload_bundle(aws: Aws, bucket: str, bundle: Bundle) -> str:
     """Put the archive under its digest, once; return its URI."""
     return Bucket(aws, bucket).put_once(code_key(bundle.digest), bundle.content, content_type="application/gzip").uri
@@ -68,5 +92,5 @@ def _commit_of(folder: Path) -> str:
 
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_GIT_SECONDS)
     return done.stdout.strip()

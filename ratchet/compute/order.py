@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from ratchet.contract import digest_of
+from ratchet.errors import ArtefactError
 from ratchet.naming import job_name
+
+_FORMAT = 1
 
 
 class JobState(StrEnum):
@@ -80,6 +83,20 @@ class JobOrder:
         """Name of the job of one epoch; the epoch rises only when the one before has ended badly."""
         return job_name(self.pipeline, self.step, self.digest, epoch)
 
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary, from which the same job can be ordered again."""
+        return {"format": _FORMAT, **asdict(self), "tags": dict(self.tags)}
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> JobOrder:
+        """Read what `to_json` wrote; `ArtefactError` when it is of another format."""
+        if raw.get("format") != _FORMAT:
+            raise ArtefactError(f"the job's order is of format {raw.get('format')!r}, this Ratchet reads {_FORMAT}")
+        fields = {name: raw[name] for name in cls.__dataclass_fields__ if name in raw}
+        fields["channels"] = tuple(Channel(**channel) for channel in raw["channels"])
+        fields["metrics"] = tuple(raw["metrics"])
+        return cls(**fields)
+
 
 @dataclass(frozen=True)
 class JobStatus:
@@ -102,6 +119,7 @@ class JobStatus:
     started_at: datetime | None = None
     instance_type: str = ""
     instance_count: int = 1
+    image_uri: str = ""
 
 
 @dataclass(frozen=True)

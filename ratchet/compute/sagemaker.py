@@ -184,6 +184,7 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
         billable_seconds=job.get("BillableTimeInSeconds"),
         training_seconds=job.get("TrainingTimeInSeconds"),
         started_at=job.get("TrainingStartTime"),
+        image_uri=job.get("AlgorithmSpecification", {}).get("TrainingImage", ""),
         instance_type=resources.get("InstanceType", ""),
         instance_count=int(resources.get("InstanceCount", 1)),
     )

@@ -13,13 +13,14 @@ from typing import Any
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import build_bundle, upload_bundle
 from ratchet.compute.cost import cost_of
-from ratchet.compute.order import JobStatus
+from ratchet.compute.order import JobOrder, JobStatus
 from ratchet.contract import (
     CONFUSION_PNG,
     REPORT_HTML,
     REPORT_JSON,
     SMOKE_FILE,
     ContractError,
+    canonical_json,
     digest_of,
     unpack_archive,
 )
@@ -28,7 +29,7 @@ from ratchet.errors import ArtefactError, DataError
 from ratchet.judge import Verdict, judge, read_report
 from ratchet.loop.order import Artefact, OrderBook, Step, identify_work
 from ratchet.loop.workshop import Workshop
-from ratchet.naming import job_output_key, report_key
+from ratchet.naming import job_output_key, order_key, report_key
 from ratchet.registry import ModelVersion, Provenance, Stage
 
 _REPORT_TYPES = {
@@ -155,7 +156,15 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         rival = Artefact(champion.uri, champion.digest) if champion and champion.version != challenger.version else None
         prepared = archive_uri(workshop, str(state["prepare_job"]))
         order = book.evaluation(prepared, Artefact(challenger.uri, challenger.digest), rival)
-    return workshop.backend.start(order)
+    return start_order(workshop, order)
+
+
+def start_order(workshop: Workshop, order: JobOrder) -> JobStatus:
+    """Start a job, or find it, and keep its order: what was made can be made again."""
+    status = workshop.backend.start(order)
+    orders = Bucket(workshop.aws, workshop.deployment.jobs_bucket)
+    orders.put(order_key(status.name), canonical_json(order.to_json()), content_type="application/json")
+    return status
 
 
 def archive_uri(workshop: Workshop, job: str) -> str:
@@ -163,7 +172,7 @@ def archive_uri(workshop: Workshop, job: str) -> str:
     return f"s3://{workshop.deployment.jobs_bucket}/{job_output_key(job, 'model.tar.gz')}"
 
 
-def register(workshop: Workshop, ticket: Ticket, *, run_id: str, train_job: str) -> ModelVersion:
+def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: str, train_job: str) -> ModelVersion:
     """Give the trained artefact its version number."""
     status = workshop.backend.poll(train_job)
     cost = cost_of(status, workshop.settings.region, workshop.clock.now())
@@ -175,9 +184,10 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, train_job: str)
         dataset_version=ticket.dataset_version,
         code_digest=ticket.code_digest,
         git_commit=ticket.git_commit,
-        image_uri=workshop.pipeline.training.image_uri or "",
+        image_uri=status.image_uri,
         hyperparameters=dict(workshop.pipeline.training.hyperparameters),
         job_name=train_job,
+        prepare_job=prepare_job,
         billable_seconds=status.billable_seconds,
         parent_version=champion.version if champion else None,
         cost_usd=cost.usd if cost else None,

@@ -51,6 +51,7 @@ class Provenance:
     hyperparameters: Mapping[str, Any]
     job_name: str
     billable_seconds: int | None = None
+    prepare_job: str = ""
     parent_version: int | None = None  # the champion it was trained to beat
     cost_usd: float | None = None  # of the training job, by list prices; None when nobody knows the price
     saved_usd: float | None = None  # what Spot saved of it

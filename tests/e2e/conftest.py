@@ -185,7 +185,7 @@ def restore_environment(saved: Mapping[str, str]) -> None:
 def quick_pipeline() -> dict[str, Any]:
     """The pipeline that ships, with fewer epochs and a shorter patience for sick services."""
     spec = yaml.safe_load((ROOT / "pipelines" / "digits.yaml").read_text("utf-8"))
-    spec["training"]["hyperparameters"] |= {"epochs": 6}
+    spec["training"]["hyperparameters"] |= {"epochs": 6, "threads": 1}
     spec["training"]["source_folder"] = str(ROOT)
     spec["release"]["health_timeout_seconds"] = 60
     return spec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -11,10 +12,12 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from ratchet.aws.client import connect
 from ratchet.cli.doctor import CHECKS
 from ratchet.cli.gate import waiting_digest
+from ratchet.cli.main import app
 from ratchet.cli.predict import TARGETS, ask_all
 from ratchet.cli.status import describe_pipeline
 from ratchet.compute.order import JobState
@@ -149,6 +152,15 @@ def test_only_the_named_person_can_release_the_better_model(loop):
     about = describe_pipeline(loop.session, PIPELINE)
     assert about["champion"]["approver"] == "alice"
     assert {state["digest"] for state in about["targets"].values()} == {champion(loop).digest}
+
+
+def test_the_champion_is_made_again_bit_for_bit(loop):
+    done = CliRunner().invoke(app, ["reproduce", PIPELINE, "2", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["identical"]
+    assert told["reproduced"]
+    assert sorted(stages(loop)) == [1, 2]
 
 
 def test_a_worker_killed_during_training_trains_once_and_registers_once(loop):

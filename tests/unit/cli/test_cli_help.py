@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from ratchet.cli.main import app
 
-COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "approve", "reject", "predict", "doctor"]
+COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "approve", "reject", "predict", "reproduce"]
+COMMANDS += ["doctor"]
 MODELS = ["list", "show", "diff"]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import tarfile
 
 import pytest
 
-from ratchet.compute.bundle import build_bundle
+from ratchet.compute.bundle import build_bundle, build_bundle_at
 from ratchet.errors import SpecError
 
 
@@ -57,3 +58,26 @@ def test_a_folder_without_sources_is_refused_by_name(tmp_path):
 
 def test_a_folder_outside_of_git_has_no_known_commit(folder):
     assert build_bundle(folder).git_commit == "unknown"
+
+
+def commit(folder, message):
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", message]):
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        subprocess.run(["git", "-C", str(folder), *who, *words], check=True, capture_output=True, timeout=20)
+    return build_bundle(folder).git_commit
+
+
+def test_the_code_of_a_commit_is_found_again_after_the_folder_has_changed(folder):
+    first = commit(folder, "first")
+    before = build_bundle(folder)
+    (folder / "training" / "train.py").write_text("changed", "utf-8")
+    commit(folder, "second")
+    again = build_bundle_at(folder, first)
+    assert (again.digest, again.git_commit) == (before.digest, first)
+    assert build_bundle(folder).digest != before.digest
+
+
+def test_a_commit_that_nobody_has_is_none(folder):
+    commit(folder, "first")
+    assert build_bundle_at(folder, "f" * 40) is None
+    assert build_bundle_at(folder, "--output=elsewhere") is None
