@@ -38,7 +38,12 @@ def dataset_prefix(dataset: str) -> str:
 
 
 def manifest_key(dataset: str, version: str) -> str:
-    """The immutable manifest of one dataset version."""
+    """The immutable manifest of one dataset version: a line about the whole, then a line for each object."""
+    return f"manifests/{dataset}/{version}.jsonl"
+
+
+def old_manifest_key(dataset: str, version: str) -> str:
+    """Where manifests of format 1 lie: one JSON document each."""
     return f"manifests/{dataset}/{version}.json"
 
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from training.checksum import matches
 from training.container import DataProblem
 
-_PLAIN_ETAG = re.compile(r"^[0-9a-f]{32}$")
 _SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One object of the manifest."""
 
     key: str  # relative to the dataset's prefix: <label>/<file>
     size: int
     checksum: str
+    version_id: str = ""
 
     @property
     def label(self) -> str:
@@ -52,18 +50,29 @@ def read_manifest(folder: Path) -> Frozen:
         When there is not exactly one, it cannot be read, is empty, or names a key twice or one that is no
         `<label>/<file>`.
     """
-    files = sorted(folder.glob("*.json"))
+    files = sorted(path for path in folder.glob("*") if path.suffix in (".json", ".jsonl"))
     if len(files) != 1:
-        raise DataProblem("the channel `manifest` holds %d JSON files: give it the one of a version" % len(files))
+        raise DataProblem("the channel `manifest` holds %d manifests: give it the one of a version" % len(files))
     try:
-        raw = json.loads(files[0].read_text("utf-8"))
-        entries = [Entry(str(e["key"]), int(e["size"]), str(e["checksum"])) for e in raw["objects"]]
+        with files[0].open(encoding="utf-8") as lines:
+            raw = json.loads(next(lines, ""))
+            entries = list(_read_entries(raw, lines))
     except (ValueError, KeyError, TypeError) as error:
         message = "the manifest %s cannot be read (%r): freeze the dataset again" % (files[0].name, error)
         raise DataProblem(message) from error
     _check_keys([entry.key for entry in entries])
     entries.sort(key=lambda entry: entry.key)
     return Frozen(str(raw.get("dataset", "")), str(raw.get("version", "")), tuple(entries))
+
+
+def _read_entries(head: Mapping[str, Any], lines: Iterable[str]) -> Iterator[Entry]:
+    """The entries behind a manifest's first line; in format 1 that line held everything."""
+    if head.get("format", 1) == 1:
+        rows = (tuple(entry[name] for name in ("key", "version_id", "size", "checksum")) for entry in head["objects"])
+    else:
+        rows = (json.loads(line) for line in lines)
+    for key, version_id, size, checksum in rows:
+        yield Entry(str(key), int(size), str(checksum), str(version_id))
 
 
 def _check_keys(keys: Sequence[str]) -> None:
@@ -88,19 +97,7 @@ def read_frozen(folder: Path, entry: Entry) -> Optional[bytes]:
         data = path.read_bytes()
     except OSError:
         return None
-    return data if _matches(data, entry.checksum) else None
-
-
-def _matches(data: bytes, checksum: str) -> bool:
-    kind, _, value = checksum.partition(":")
-    if kind == "sha256":
-        return hashlib.sha256(data).hexdigest() == value.lower()
-    if kind == "etag" and _PLAIN_ETAG.match(value):
-        return hashlib.md5(data).hexdigest() == value  # noqa: S324 - S3's ETag, no secret
-    if kind == "etag":
-        # The ETag of an object that came in parts is no digest of its bytes: the size has to do.
-        return True
-    raise DataProblem("the manifest's checksum %r is of no known kind: use sha256:… or etag:…" % checksum)
+    return data if matches([data], entry.checksum) else None
 
 
 def refuse_changes(changed: Sequence[str]) -> None:

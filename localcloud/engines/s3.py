@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -11,6 +12,7 @@ from moto.s3 import notifications
 from moto.s3.models import FakeDeleteMarker, S3Backend, s3_backends
 
 from localcloud.engine import Host
+from localcloud.engines.s3_listing import improve_s3
 
 _moto_event = notifications._get_s3_event
 _Event = notifications.S3NotificationEvent
@@ -60,22 +62,27 @@ ObservantS3Backend.__module__ = S3Backend.__module__
 
 
 class S3Engine:
-    """Makes S3's events complete."""
+    """Makes S3's events and lists complete."""
 
     name = "s3"
 
     def __init__(self) -> None:
         self._sequencer = Sequencer()
+        self._undo: Callable[[], None] | None = None
 
     def install(self, host: Host) -> None:
         """Swap the backend and the function that writes events."""
         s3_backends.backend = ObservantS3Backend
         notifications._get_s3_event = self._describe
+        self._undo = improve_s3()
 
     def close(self) -> None:
         """Give moto its own back."""
         s3_backends.backend = S3Backend
         notifications._get_s3_event = _moto_event
+        if self._undo is not None:
+            self._undo()
+            self._undo = None
 
     def _describe(self, event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
         """Write an event; a removal has neither size nor ETag."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,6 +88,35 @@ class Bucket:
             return self.read(key)
         except NotFoundError:
             return None
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under this key."""
+        try:
+            with translate_errors(f"look for {self.uri(key)}"):
+                self._client.head_object(Bucket=self.name, Key=key)
+        except NotFoundError:
+            return False
+        return True
+
+    def lines(self, key: str) -> Generator[bytes]:
+        """Read a large object line by line, without the line ends; `NotFoundError` when there is none."""
+        rest = b""
+        for chunk in self._chunks(key):
+            *whole, rest = (rest + chunk).split(b"\n")
+            yield from whole
+        if rest:
+            yield rest
+
+    def _chunks(self, key: str) -> Generator[bytes]:
+        with translate_errors(f"read {self.uri(key)}"):
+            body = self._get(key, None)["Body"]
+        with contextlib.closing(body):
+            while True:
+                with translate_errors(f"read {self.uri(key)}"):
+                    chunk = body.read(_CHUNK_BYTES)
+                if not chunk:
+                    return
+                yield chunk
 
     def download(self, key: str, target: Path, *, version_id: str | None = None, sha256: str | None = None) -> str:
         """Write an object's bytes into a new file and return their SHA-256 in hexadecimal.

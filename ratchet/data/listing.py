@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ratchet.aws import Aws, translate_errors
-from ratchet.data.manifest import ObjectEntry
+from ratchet.data.crawl import Crawl
 from ratchet.data.quiet import Observation
 from ratchet.errors import DataError
 from ratchet.naming import SUCCESS_MARKER, dataset_prefix
 
 
-@dataclass
+class Listed(NamedTuple):
+    """One current object as S3 lists it.
+
+    `key` is relative to the dataset's prefix, `algorithms` are the checksums that S3 says it has besides the ETag.
+    """
+
+    key: str
+    version_id: str
+    size: int
+    etag: str
+    algorithms: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class _Page:
-    versions: list[dict[str, Any]] = field(default_factory=list)
-    deletions: list[dict[str, Any]] = field(default_factory=list)
+    """One answer of `list_object_versions`: what is there, and what was deleted."""
+
+    prefix: str
+    versions: Sequence[dict[str, Any]] = ()
+    deletions: Sequence[dict[str, Any]] = ()
     answered_at: datetime | None = None
+    more: tuple[str, str] | None = None
+    keys: Sequence[str] = field(init=False, default=())
+
+    def __post_init__(self) -> None:
+        keys = sorted({change["Key"] for change in (*self.versions, *self.deletions)})
+        object.__setattr__(self, "keys", keys)
+
+    def lines(self, until: str | None) -> bytes:
+        """The current objects up to a key, one JSON list a line."""
+        counting = (version for version in self.versions if _counts(version))
+        kept = [_listed(version, self.prefix) for version in counting if until is None or version["Key"] <= until]
+        return b"".join(json.dumps(one).encode() + b"\n" for one in kept)
 
 
-def list_entries(aws: Aws, bucket: str, dataset: str) -> list[ObjectEntry]:
-    """The current objects of a dataset, sorted by key.
+@contextmanager
+def list_current(aws: Aws, bucket: str, dataset: str) -> Iterator[Iterator[Listed]]:
+    """The current objects of a dataset in the order of their keys, however many there are.
 
     Left out are folders (zero bytes under a key that ends in a slash) and files whose names begin with `_` or `.`.
 
@@ -33,16 +66,9 @@ def list_entries(aws: Aws, bucket: str, dataset: str) -> list[ObjectEntry]:
         When the bucket keeps no versions, so that nothing could be frozen.
     """
     _refuse_unversioned(aws, bucket)
-    prefix = dataset_prefix(dataset)
-    return sorted(
-        (
-            _entry(version, prefix)
-            for page in _pages(aws, bucket, prefix)
-            for version in page.versions
-            if _counts(version)
-        ),
-        key=lambda entry: entry.key,
-    )
+    with tempfile.TemporaryDirectory(prefix="ratchet-list-") as folder:
+        listing = _Listing(aws.client("s3"), bucket, dataset_prefix(dataset))
+        yield _read_spools(Crawl(listing.page, Path(folder)).run(listing.folders))
 
 
 def observe(aws: Aws, bucket: str, dataset: str) -> Observation:
@@ -52,7 +78,7 @@ def observe(aws: Aws, bucket: str, dataset: str) -> Observation:
     newest = marker_at = answered_at = None
     for page in _pages(aws, bucket, prefix):
         answered_at = page.answered_at
-        for change in page.versions + page.deletions:
+        for change in (*page.versions, *page.deletions):
             at: datetime = change["LastModified"]
             if change["Key"] == marker:
                 if change["IsLatest"] and "Size" in change:
@@ -62,6 +88,37 @@ def observe(aws: Aws, bucket: str, dataset: str) -> Observation:
     return Observation(newest, marker_at, answered_at)
 
 
+class _Listing:
+    """Asks S3 for one page at a time, from wherever."""
+
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def page(self, key: str, version: str) -> _Page:
+        """The page behind a key, and of that key behind a version."""
+        markers = {"KeyMarker": key} if key else {}
+        if version:
+            markers["VersionIdMarker"] = version
+        with translate_errors(f"list s3://{self._bucket}/{self._prefix}"):
+            answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=self._prefix, **markers)
+        return _read_page(answer, self._prefix)
+
+    def folders(self) -> list[str]:
+        """Where the first thousand folders begin: the keys that the listing may be cut at."""
+        with translate_errors(f"list the folders of s3://{self._bucket}/{self._prefix}"):
+            answer = self._client.list_object_versions(Bucket=self._bucket, Prefix=self._prefix, Delimiter="/")
+        return [found["Prefix"] for found in answer.get("CommonPrefixes", [])]
+
+
+def _read_spools(spools: Sequence[Path]) -> Iterator[Listed]:
+    for spool in spools:
+        with spool.open("rb") as lines:
+            for line in lines:
+                yield Listed(*json.loads(line))
+
+
 def _pages(aws: Aws, bucket: str, prefix: str) -> Iterator[_Page]:
     pages = iter(aws.client("s3").get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix))
     while True:
@@ -69,7 +126,12 @@ def _pages(aws: Aws, bucket: str, prefix: str) -> Iterator[_Page]:
             page = next(pages, None)
         if page is None:
             return
-        yield _Page(page.get("Versions", []), page.get("DeleteMarkers", []), _server_time(page))
+        yield _read_page(page, prefix)
+
+
+def _read_page(answer: dict[str, Any], prefix: str) -> _Page:
+    more = (answer["NextKeyMarker"], answer.get("NextVersionIdMarker", "")) if answer.get("IsTruncated") else None
+    return _Page(prefix, answer.get("Versions", []), answer.get("DeleteMarkers", []), _server_time(answer), more)
 
 
 def _server_time(page: dict[str, Any]) -> datetime | None:
@@ -86,12 +148,13 @@ def _is_hidden(key: str) -> bool:
     return key.rpartition("/")[2].startswith(("_", "."))
 
 
-def _entry(version: dict[str, Any], prefix: str) -> ObjectEntry:
-    return ObjectEntry(
+def _listed(version: dict[str, Any], prefix: str) -> Listed:
+    return Listed(
         key=version["Key"].removeprefix(prefix),
         version_id=version["VersionId"],
         size=int(version["Size"]),
-        checksum="etag:" + version["ETag"].strip('"'),
+        etag=version["ETag"].strip('"'),
+        algorithms=version.get("ChecksumAlgorithm", ()),
     )
 
 

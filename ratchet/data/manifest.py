@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from ratchet.contract import canonical_json, digest_of
+from ratchet.contract import canonical_json
 from ratchet.errors import DataError
 
-FORMAT = 1
 
-
-@dataclass(frozen=True)
-class ObjectEntry:
+class ObjectEntry(NamedTuple):
     """One object of a dataset.
 
     Attributes
@@ -25,7 +23,8 @@ class ObjectEntry:
     size
         Bytes.
     checksum
-        `sha256:<hex>` or `etag:<etag>`.
+        `<kind>:<hex>` with the kind `sha256`, `sha1`, `crc64nvme`, `crc32c` or `crc32`, the same with `-parts` behind
+        the kind when it is one of parts, or `etag:<etag>`.
     """
 
     key: str
@@ -40,61 +39,59 @@ class ObjectEntry:
         return folder if slash and folder else None
 
 
+class Tally:
+    """Digest, number, sizes and classes of entries that come one after the other, in the order of their keys.
+
+    The digest is the SHA-256 of the canonical JSON of all `[key, size, checksum]`: the dataset's version. S3's version
+    ids are left out: the same bytes uploaded again are the same dataset.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256(b"[")
+        self._last: str | None = None
+        self.count = 0
+        self.total_bytes = 0
+        self.classes: dict[str, int] = {}
+
+    def add(self, entry: ObjectEntry) -> None:
+        """Take in the next entry; `DataError` when its key does not come behind the one before."""
+        if self._last is not None and entry.key <= self._last:
+            raise DataError(f"the entries are not in order: {entry.key!r} comes after {self._last!r}")
+        self._digest.update((b"," if self.count else b"") + canonical_json([entry.key, entry.size, entry.checksum]))
+        self._last = entry.key
+        self.count += 1
+        self.total_bytes += entry.size
+        label = entry.label
+        if label is not None:
+            self.classes[label] = self.classes.get(label, 0) + 1
+
+    @property
+    def version(self) -> str:
+        """The digest of what was added so far, in hexadecimal."""
+        whole = self._digest.copy()
+        whole.update(b"]")
+        return whole.hexdigest()
+
+
 @dataclass(frozen=True)
 class Manifest:
-    """One frozen version of a dataset; `version` is the digest of its entries."""
+    """One frozen version of a dataset; `version` is the digest of its entries.
+
+    `objects` may be gone through again and again; it need not be in memory. `classes` are the objects of each class.
+    """
 
     dataset: str
     version: str
     bucket: str
     prefix: str
-    objects: tuple[ObjectEntry, ...]
+    objects: Collection[ObjectEntry] = field(compare=False, repr=False)
     created_at: str
-
-    @property
-    def total_bytes(self) -> int:
-        """Sum of the objects' sizes in bytes."""
-        return sum(entry.size for entry in self.objects)
+    total_bytes: int
+    classes: Mapping[str, int] = field(compare=False)
 
     def histogram(self) -> dict[str, int]:
-        """Images of each class, sorted by label."""
-        return histogram(self)
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain dictionary, as the manifest's file holds it."""
-        return {"format": FORMAT, **asdict(self), "objects": [asdict(entry) for entry in self.objects]}
-
-    def to_bytes(self) -> bytes:
-        """The manifest's file."""
-        return canonical_json(self.to_json())
-
-    def to_channel_manifest(self) -> list[Any]:
-        """Write in the form of SageMaker's `ManifestFile`: the common prefix, then the keys behind it."""
-        return [{"prefix": f"s3://{self.bucket}/{self.prefix}"}, *(entry.key for entry in self.objects)]
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Manifest:
-        """Read what `to_json` wrote.
-
-        Raises
-        ------
-        DataError
-            When a key is missing, the format is newer, or the version is not the digest of the entries.
-        """
-        if raw.get("format") != FORMAT:
-            raise DataError(f"the manifest has format {raw.get('format')!r}, this release reads {FORMAT}: use a newer")
-        try:
-            objects = tuple(ObjectEntry(**entry) for entry in raw["objects"])
-            texts = {name: str(raw[name]) for name in ("dataset", "version", "bucket", "prefix", "created_at")}
-        except (KeyError, TypeError) as error:
-            raise DataError(f"the manifest cannot be read: {error!r}; freeze the dataset again") from error
-        actual = digest_entries(objects)
-        if actual != texts["version"]:
-            raise DataError(
-                f"the manifest of dataset {texts['dataset']} was changed: it calls itself {texts['version'][:12]}, "
-                f"its entries make {actual[:12]}. Restore the object's first version in S3"
-            )
-        return cls(objects=objects, **texts)
+        """Objects of each class, sorted by label; objects without a class folder count nowhere."""
+        return dict(sorted(self.classes.items()))
 
 
 @dataclass(frozen=True)
@@ -109,36 +106,64 @@ class Diff:
 
 
 def digest_entries(entries: Iterable[ObjectEntry]) -> str:
-    """SHA-256 over the sorted (key, size, checksum): the dataset's version, in hexadecimal.
+    """The version of a dataset that consists of these entries, in whatever order they come."""
+    return tally(sorted(entries)).version
 
-    S3's version ids are left out: the same bytes uploaded again are the same dataset.
-    """
-    return digest_of(sorted([entry.key, entry.size, entry.checksum] for entry in entries))
+
+def tally(entries: Iterable[ObjectEntry]) -> Tally:
+    """Count and digest entries that are in the order of their keys."""
+    counted = Tally()
+    for entry in entries:
+        counted.add(entry)
+    return counted
 
 
 def make_manifest(dataset: str, bucket: str, prefix: str, *, objects: Sequence[ObjectEntry], at: str) -> Manifest:
     """Put entries under their digest, in the order of their keys."""
-    ordered = tuple(sorted(objects, key=lambda entry: entry.key))
-    return Manifest(dataset, digest_entries(ordered), bucket, prefix, ordered, at)
+    ordered = tuple(sorted(objects))
+    counted = tally(ordered)
+    return Manifest(
+        dataset, counted.version, bucket, prefix, ordered, at, total_bytes=counted.total_bytes, classes=counted.classes
+    )
 
 
 def histogram(manifest: Manifest) -> dict[str, int]:
-    """Images of each class, sorted by label; objects without a class folder count nowhere."""
-    counts: dict[str, int] = {}
-    for entry in manifest.objects:
-        if entry.label is not None:
-            counts[entry.label] = counts.get(entry.label, 0) + 1
-    return dict(sorted(counts.items()))
+    """Objects of each class, sorted by label."""
+    return manifest.histogram()
 
 
 def diff_manifests(old: Manifest, new: Manifest) -> Diff:
-    """Compare two versions of a dataset, key by key."""
-    before = {entry.key: (entry.size, entry.checksum) for entry in old.objects}
-    after = {entry.key: (entry.size, entry.checksum) for entry in new.objects}
+    """Compare two versions of a dataset, key by key; both are read once, side by side."""
+    keys: dict[str, list[str]] = {"added": [], "removed": [], "changed": []}
+    for before, after in pair_by_key(old.objects, new.objects):
+        if before is None and after is not None:
+            keys["added"].append(after.key)
+        elif after is None and before is not None:
+            keys["removed"].append(before.key)
+        elif before is not None and after is not None and before[2:] != after[2:]:
+            keys["changed"].append(after.key)
     return Diff(
-        added=tuple(sorted(after.keys() - before.keys())),
-        removed=tuple(sorted(before.keys() - after.keys())),
-        changed=tuple(sorted(key for key in before.keys() & after.keys() if before[key] != after[key])),
-        old_histogram=histogram(old),
-        new_histogram=histogram(new),
+        added=tuple(keys["added"]),
+        removed=tuple(keys["removed"]),
+        changed=tuple(keys["changed"]),
+        old_histogram=old.histogram(),
+        new_histogram=new.histogram(),
     )
+
+
+def pair_by_key(
+    old: Iterable[ObjectEntry], new: Iterable[ObjectEntry]
+) -> Iterator[tuple[ObjectEntry | None, ObjectEntry | None]]:
+    """Go through two streams in the order of their keys side by side: an entry of each key's both sides, or None."""
+    lefts, rights = iter(old), iter(new)
+    left, right = next(lefts, None), next(rights, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left.key < right.key):
+            yield left, None
+            left = next(lefts, None)
+        elif left is None or right.key < left.key:
+            yield None, right
+            right = next(rights, None)
+        else:
+            yield left, right
+            left, right = next(lefts, None), next(rights, None)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import logging
+import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from pathlib import Path
 
 from ratchet.aws import Aws, Bucket, Deployment, Item, Table, create, replace, retry_conflicts
 from ratchet.clock import Clock, isoformat
 from ratchet.data import listing
-from ratchet.data.manifest import Manifest, ObjectEntry, make_manifest
+from ratchet.data.checksum import Checksums
+from ratchet.data.manifest import Manifest, ObjectEntry
+from ratchet.data.manifest_file import read_manifest, spool_entries, write_channel, write_manifest
 from ratchet.data.quiet import Observation
-from ratchet.errors import ConflictError, DataError, NotFoundError
+from ratchet.errors import ConflictError, DataError, NotFoundError, RatchetError
 from ratchet.naming import (
     HEAD_SK,
     channel_manifest_key,
@@ -23,7 +26,10 @@ from ratchet.naming import (
     dataset_prefix,
     dataset_version_sk,
     manifest_key,
+    old_manifest_key,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ class DatasetStore:
 
     def list_objects(self, dataset: str) -> list[ObjectEntry]:
         """The dataset's objects now, sorted by key; `DataError` when the bucket keeps no versions."""
-        return listing.list_entries(self._aws, self._bucket.name, dataset)
+        with self._current(dataset) as entries:
+            return list(entries)
 
     def observe(self, dataset: str) -> Observation:
         """Look at when the dataset's prefix last changed."""
@@ -80,27 +87,36 @@ class DatasetStore:
         DataError
             When there is nothing; the message says where to upload.
         """
-        entries = self.list_objects(dataset)
         prefix = dataset_prefix(dataset)
-        if not entries:
-            raise DataError(
-                f"the dataset {dataset} is empty: upload images to {self._bucket.uri(prefix)}<label>/<file>, "
-                f"for example with `aws s3 sync ./{dataset} {self._bucket.uri(prefix)}`"
+        with tempfile.TemporaryDirectory(prefix="ratchet-freeze-") as folder:
+            with self._current(dataset) as entries:
+                objects, counted = spool_entries(entries, Path(folder) / "spool")
+            if not counted.count:
+                raise DataError(
+                    f"the dataset {dataset} is empty: upload images to {self._bucket.uri(prefix)}<label>/<file>, "
+                    f"for example with `aws s3 sync ./{dataset} {self._bucket.uri(prefix)}`"
+                )
+            manifest = Manifest(
+                dataset,
+                counted.version,
+                self._bucket.name,
+                prefix,
+                objects,
+                isoformat(self._clock.now()),
+                total_bytes=counted.total_bytes,
+                classes=counted.classes,
             )
-        now = isoformat(self._clock.now())
-        manifest = self._keep(make_manifest(dataset, self._bucket.name, prefix, objects=entries, at=now))
-        retry_conflicts(
-            lambda: self._note(manifest, reason), self._clock, seed=self._new_token(), ours=lambda write: True
-        )
-        return manifest
+            self._keep(manifest)
+        kept = self.read(dataset, counted.version)
+        retry_conflicts(lambda: self._note(kept, reason), self._clock, seed=self._new_token(), ours=lambda write: True)
+        return kept
 
     def read(self, dataset: str, version: str) -> Manifest:
         """Read a version's manifest; `NotFoundError` names the newest versions when there is none such."""
-        raw = self._bucket.find(manifest_key(dataset, version))
-        if raw is None:
+        manifest = self._find(manifest_key(dataset, version)) or self._find(old_manifest_key(dataset, version))
+        if manifest is None:
             known = ", ".join(row.version[:12] for row in self.list_versions(dataset)[:5]) or "none"
             raise NotFoundError(f"the dataset {dataset} has no version {version}; the newest are: {known}")
-        manifest = _parse(raw, self._bucket.uri(manifest_key(dataset, version)))
         if (manifest.dataset, manifest.version) != (dataset, version):
             raise DataError(
                 f"the manifest of {dataset} {version[:12]} is that of {manifest.dataset} {manifest.version}"
@@ -112,17 +128,44 @@ class DatasetStore:
         rows = map(_version, self._table.query(dataset_pk(dataset), dataset_version_sk("")))
         return sorted(rows, key=lambda row: row.number, reverse=True)
 
-    def _keep(self, manifest: Manifest) -> Manifest:
+    @contextlib.contextmanager
+    def _current(self, dataset: str) -> Iterator[Iterator[ObjectEntry]]:
+        """What is there now; what the newest version knows already is not asked about again."""
+        checksums = Checksums(self._aws, self._bucket.name, dataset_prefix(dataset))
+        with listing.list_current(self._aws, self._bucket.name, dataset) as listed:
+            yield checksums.resolve(listed, self._known(dataset))
+
+    def _known(self, dataset: str) -> Iterator[ObjectEntry]:
+        head = self._table.find(dataset_pk(dataset), HEAD_SK)
+        if head is None:
+            return
+        try:
+            yield from self.read(dataset, str(head["version"])).objects
+        except RatchetError as error:
+            # Only a memory: without it, every object is asked about.
+            _log.warning("the newest manifest of %s cannot be read: %s", dataset, error)
+
+    def _find(self, key: str) -> Manifest | None:
+        try:
+            return read_manifest(lambda: self._bucket.lines(key), self._bucket.uri(key))
+        except NotFoundError:
+            return None
+
+    def _keep(self, manifest: Manifest) -> None:
         """Write both files; the first writer's manifest stands, for its version ids are as good as ours."""
-        key = manifest_key(manifest.dataset, manifest.version)
-        channel = json.dumps(manifest.to_channel_manifest()).encode()
-        self._bucket.put_once(
-            channel_manifest_key(manifest.dataset, manifest.version), channel, content_type="application/json"
-        )
-        if self._bucket.find(key) is None:
+        dataset, version = manifest.dataset, manifest.version
+        keys, prefix = (entry.key for entry in manifest.objects), self._bucket.uri(manifest.prefix)
+        self._write_first(channel_manifest_key(dataset, version), lambda path: write_channel(prefix, keys, path))
+        self._write_first(manifest_key(dataset, version), lambda path: write_manifest(manifest, path))
+
+    def _write_first(self, key: str, write: Callable[[Path], None]) -> None:
+        if self._bucket.exists(key):
+            return
+        with tempfile.TemporaryDirectory(prefix="ratchet-freeze-") as folder:
+            path = Path(folder) / "file"
+            write(path)
             with contextlib.suppress(ConflictError):  # frozen at the same moment by somebody else: theirs stands
-                self._bucket.put_once(key, manifest.to_bytes(), content_type="application/json")
-        return self.read(manifest.dataset, manifest.version)
+                self._bucket.put_once(key, path, content_type="application/json")
 
     def _note(self, manifest: Manifest, reason: str) -> None:
         pk = dataset_pk(manifest.dataset)
@@ -136,16 +179,6 @@ class DatasetStore:
             writer=self._new_token(),
             action=f"note version {manifest.version[:12]} of the dataset {manifest.dataset}",
         )
-
-
-def _parse(raw: bytes, uri: str) -> Manifest:
-    try:
-        body: Any = json.loads(raw)
-    except ValueError as error:
-        raise DataError(f"{uri} is no JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise DataError(f"{uri} is no manifest")
-    return Manifest.from_json(body)
 
 
 def _row(manifest: Manifest, number: int, uri: str, reason: str) -> Item:

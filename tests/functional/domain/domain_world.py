@@ -17,6 +17,7 @@ from typing import Any
 from botocore.exceptions import ReadTimeoutError
 from moto import mock_aws
 
+from localcloud.engines.s3_listing import improve_s3
 from ratchet import contract
 from ratchet.approval import Approvals
 from ratchet.aws import Deployment, connect
@@ -189,9 +190,13 @@ class World:
 @contextlib.contextmanager
 def fresh_world(folder: Path) -> Iterator[World]:
     """A world of its own, with nothing in it."""
-    with mock_aws():
-        build_world()
-        yield World(folder, HandClock())
+    undo = improve_s3()
+    try:
+        with mock_aws():
+            build_world()
+            yield World(folder, HandClock())
+    finally:
+        undo()
 
 
 PROVENANCE = Provenance(

@@ -37,14 +37,7 @@ def test_lists_what_is_there_now_and_leaves_out_what_is_no_image(filled):
     delete(filled, "0/b.png")
     entries = filled.datasets.list_objects("digits")
     assert [(entry.key, entry.size) for entry in entries] == [("0/a.png", 7), ("1/c.png", 5)]
-    assert all(entry.checksum.startswith("etag:") and entry.version_id != "null" for entry in entries)
-
-
-def test_lists_more_than_one_page(world):
-    s3 = world.door.client("s3")
-    for number in range(1003):
-        s3.put_object(Bucket=DEPLOYMENT.data_bucket, Key=f"datasets/digits/{number % 10}/{number}.png", Body=b"x")
-    assert len(world.datasets.list_objects("digits")) == 1003
+    assert all(entry.checksum.startswith("crc32:") and entry.version_id != "null" for entry in entries)
 
 
 def test_an_empty_object_is_listed_so_that_the_check_can_name_it(filled):
@@ -54,7 +47,8 @@ def test_an_empty_object_is_listed_so_that_the_check_can_name_it(filled):
 
 def test_a_frozen_version_can_be_read_and_is_listed(filled):
     manifest = filled.datasets.freeze("digits", "first try")
-    assert filled.datasets.read("digits", manifest.version) == manifest
+    again = filled.datasets.read("digits", manifest.version)
+    assert (again, list(again.objects)) == (manifest, list(manifest.objects))
     (row,) = filled.datasets.list_versions("digits")
     assert (row.version, row.number, row.count, row.reason) == (manifest.version, 1, 3, "first try")
     assert row.histogram == {"0": 2, "1": 1}
@@ -134,8 +128,9 @@ def test_a_spoilt_manifest_is_refused(filled, body):
 
 def test_a_manifest_of_another_dataset_is_refused(filled):
     manifest = filled.datasets.freeze("digits")
+    body = read_object(filled, manifest_key("digits", manifest.version))
     filled.door.client("s3").put_object(
-        Bucket=DEPLOYMENT.data_bucket, Key=manifest_key("letters", manifest.version), Body=manifest.to_bytes()
+        Bucket=DEPLOYMENT.data_bucket, Key=manifest_key("letters", manifest.version), Body=body
     )
     with pytest.raises(DataError, match="is that of digits"):
         filled.datasets.read("letters", manifest.version)

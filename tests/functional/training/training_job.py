@@ -134,8 +134,10 @@ class Dataset:
 
     def freeze(self) -> Dataset:
         self.manifest.mkdir(exist_ok=True)
-        body = {"dataset": "stripes", "version": "5" * 64, "prefix": "datasets/stripes/", "objects": self.entries}
-        (self.manifest / "stripes.json").write_text(json.dumps(body))
+        head = {"format": 2, "dataset": "stripes", "version": "5" * 64, "prefix": "datasets/stripes/"}
+        rows = [[entry[name] for name in ("key", "version_id", "size", "checksum")] for entry in self.entries]
+        lines = "".join(json.dumps(line) + "\n" for line in [head, *rows])
+        (self.manifest / "stripes.jsonl").write_text(lines)
         return self
 
 

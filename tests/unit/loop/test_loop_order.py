@@ -54,7 +54,7 @@ def test_preparation_reads_the_frozen_objects_and_their_manifest():
     assert order.program == "training/prepare.py"
     assert order.channels == (
         Channel("dataset", f"s3://data/manifests/digits/{'v' * 64}.sagemaker.json", manifest=True),
-        Channel("manifest", f"s3://data/manifests/digits/{'v' * 64}.json"),
+        Channel("manifest", f"s3://data/manifests/digits/{'v' * 64}.jsonl"),
     )
     assert order.hyperparameters["labels"] == "0,1,2,3,4,5,6,7,8,9"
     assert order.instance_type == DIGITS.training.preparation_instance_type

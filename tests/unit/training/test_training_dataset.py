@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 
 import pytest
 
+from training.checksum import matches
 from training.container import DataProblem
 from training.dataset import (
     Entry,
@@ -55,16 +57,28 @@ def test_refuses_a_manifest_that_says_nothing(tmp_path, changes, message):
         read_manifest(write_manifest(tmp_path, **changes))
 
 
+def test_a_manifest_has_a_line_for_each_object(tmp_path):
+    lines = [
+        {"format": 2, "dataset": "d", "version": "v"},
+        ["b/2.png", "7", 5, "etag:y"],
+        ["a/1.png", "3", 4, "etag:x"],
+    ]
+    (tmp_path / "v.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    frozen = read_manifest(tmp_path)
+    assert (frozen.dataset, frozen.version) == ("d", "v")
+    assert frozen.entries == (Entry("a/1.png", 4, "etag:x", "3"), Entry("b/2.png", 5, "etag:y", "7"))
+
+
 def test_refuses_a_key_that_is_named_twice(tmp_path):
     with pytest.raises(DataProblem, match="twice"):
         read_manifest(write_manifest(tmp_path, "a/1.png", "a/1.png"))
 
 
 def test_refuses_no_manifest_and_two(tmp_path):
-    with pytest.raises(DataProblem, match="holds 0 JSON files"):
+    with pytest.raises(DataProblem, match="holds 0 manifests"):
         read_manifest(tmp_path)
     (write_manifest(tmp_path, "a/1.png") / "n.json").write_text("{}")
-    with pytest.raises(DataProblem, match="holds 2 JSON files"):
+    with pytest.raises(DataProblem, match="holds 2 manifests"):
         read_manifest(tmp_path)
 
 
@@ -76,6 +90,11 @@ CONTENT = b"content"
     [
         ("sha256:" + hashlib.sha256(CONTENT).hexdigest(), True),
         ("sha256:" + hashlib.sha256(b"other").hexdigest(), False),
+        ("sha1:" + hashlib.sha1(CONTENT).hexdigest(), True),
+        (f"crc32:{zlib.crc32(CONTENT):08x}", True),
+        (f"crc32:{zlib.crc32(CONTENT) ^ 1:08x}", False),
+        ("crc64nvme:0000000000000000", False),
+        ("sha256-parts:00-3", True),  # of an object that came in parts: no digest of the bytes either
         ("etag:" + hashlib.md5(CONTENT).hexdigest(), True),
         ("etag:" + hashlib.md5(b"other").hexdigest(), False),
         ("etag:" + hashlib.md5(b"other").hexdigest() + "-4", True),  # uploaded in parts: no digest of the bytes
@@ -91,10 +110,24 @@ def test_a_file_of_another_size_is_not_what_was_frozen(tmp_path):
     assert read_frozen(tmp_path, Entry("file", len(CONTENT) + 1, "etag:x-2")) is None
 
 
+@pytest.mark.parametrize(
+    ("checksum", "pieces"),
+    [
+        ("crc32:cbf43926", 1),
+        ("crc32c:e3069283", 2),
+        ("crc64nvme:ae8b14860a799888", 3),
+    ],
+)
+def test_checksums_that_python_lacks_are_those_of_the_catalogue(checksum, pieces):
+    text = b"123456789"
+    assert matches([text[place : place + 9 // pieces] for place in range(0, 9, 9 // pieces)], checksum)
+    assert not matches([text[:-1]], checksum)
+
+
 def test_a_checksum_of_an_unknown_kind_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(CONTENT)
     with pytest.raises(DataProblem, match="no known kind"):
-        read_frozen(tmp_path, Entry("file", len(CONTENT), "crc32:1"))
+        read_frozen(tmp_path, Entry("file", len(CONTENT), "md4:1"))
 
 
 def test_labels_are_sorted_unless_an_order_is_asked_for():
