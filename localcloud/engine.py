@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from localcloud.metric import Metrics
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
 from localcloud.spot import SpotDesk
@@ -29,6 +30,8 @@ class Host:
         The region of what runs without a request of its own.
     spot
         Where an engine says whom it can tell that its Spot capacity goes.
+    metrics
+        Where engines count what they do; CloudWatch answers from it.
     """
 
     supervisor: Supervisor
@@ -37,6 +40,7 @@ class Host:
     endpoint_url: str
     region: str
     spot: SpotDesk = field(default_factory=SpotDesk)
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 class Engine(Protocol):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 from aiohttp import web
 
+from localcloud.loadbalancer_metric import Observe
 from localcloud.loadbalancer_probe import watch_target
 from localcloud.loadbalancer_proxy import Listener, Proxy
 from localcloud.loadbalancer_route import Rule
@@ -43,11 +44,20 @@ class DataPlane:
         Where listeners listen; the first has to work, the others are used when the machine has them.
     idle_seconds
         How long a target may say nothing before the client gets a 504.
+    observe
+        Told of each exchange, in the thread that serves them all: it must be quick.
     """
 
-    def __init__(self, addresses: Sequence[str] = ("127.0.0.1", "::1"), *, idle_seconds: float = _IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str] = ("127.0.0.1", "::1"),
+        *,
+        idle_seconds: float = _IDLE_SECONDS,
+        observe: Observe = lambda *_: None,
+    ) -> None:
         self._addresses = tuple(addresses)
         self._idle_seconds = idle_seconds
+        self._observe = observe
         self._pools: dict[str, TargetPool] = {}
         self._listeners: dict[str, tuple[Listener, web.Server, list[asyncio.Server]]] = {}
         self._watches: set[asyncio.Task[None]] = set()
@@ -64,7 +74,7 @@ class DataPlane:
             When another program has the port, or it needs a privilege.
         """
         sockets = self._bind(port)
-        self._call(self._serve(arn, Listener(port, rules), sockets))
+        self._call(self._serve(arn, Listener(arn, port, rules), sockets))
 
     def check_port(self, port: int) -> None:
         """Raise PortUnavailable when a port cannot be opened."""
@@ -170,7 +180,7 @@ class DataPlane:
             max_line_size=_LINE_BYTES,
             max_field_size=_LINE_BYTES,
         )
-        self._proxy = Proxy(self._pools, self._session)
+        self._proxy = Proxy(self._pools, self._session, self._observe)
 
     async def _end(self) -> None:
         for task in self._watches:

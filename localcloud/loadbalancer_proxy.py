@@ -13,6 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
 
+from localcloud.loadbalancer_metric import Exchange, Observe
 from localcloud.loadbalancer_route import (
     Action,
     FixedResponse,
@@ -34,6 +35,11 @@ _SMALL_BYTES = 64 * 1024  # bodies up to this size are passed on in one piece
 _AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")  # the target sees what the client sent
 _REASONS = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 
+_COUNTED_HERE: Mapping[type, str] = {
+    FixedResponse: "HTTP_Fixed_Response_Count",
+    Redirect: "HTTP_Redirect_Count",
+}
+
 _log = logging.getLogger(__name__)
 
 
@@ -41,6 +47,7 @@ _log = logging.getLogger(__name__)
 class Listener:
     """A port and the rules that hold on it; the rules may be exchanged between two requests."""
 
+    arn: str
     port: int
     rules: tuple[Rule, ...]
     spreads: dict[Forward, Spread] = field(default_factory=dict)
@@ -52,6 +59,15 @@ class Listener:
         return self.spreads[action].choose()
 
 
+@dataclass(frozen=True)
+class Outgoing:
+    """A request as a target gets it."""
+
+    request: web.BaseRequest
+    headers: CIMultiDict[str]
+    body: object
+
+
 class Proxy:
     """Answers the requests of all listeners. Lives in one event loop.
 
@@ -61,61 +77,76 @@ class Proxy:
         Target groups by ARN; looked up anew for each request.
     session
         Client for the targets; it must not decode bodies.
+    observe
+        Told of each exchange and the status of its answer.
     """
 
-    def __init__(self, pools: Mapping[str, TargetPool], session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, pools: Mapping[str, TargetPool], session: aiohttp.ClientSession, observe: Observe = lambda *_: None
+    ) -> None:
         self._pools = pools
         self._session = session
+        self._observe = observe
 
     async def answer(self, listener: Listener, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         incoming = _read_incoming(request)
         action = choose_action(listener.rules, incoming)
+        exchange = Exchange(listener.arn)
         if isinstance(action, Forward):
-            return await self._forward(listener, action, request)
-        return _answer_here(action, incoming, listener.port)
+            response = await self._forward(listener, action, request, exchange)
+        else:
+            exchange.answered_here = _COUNTED_HERE.get(type(action), "")
+            response = _answer_here(action, incoming, listener.port)
+        self._observe(exchange, response.status)
+        return response
 
-    async def _forward(self, listener: Listener, action: Forward, request: web.BaseRequest) -> web.StreamResponse:
-        pool = self._pools.get(listener.choose_group(action) or "")
+    async def _forward(
+        self, listener: Listener, action: Forward, request: web.BaseRequest, exchange: Exchange
+    ) -> web.StreamResponse:
+        exchange.group = listener.choose_group(action) or ""
+        pool = self._pools.get(exchange.group)
         if pool is None:
             return _failure(503)
         headers = _request_headers(request, listener.port)
-        body = await _request_body(request)
-        return await self._try_targets(pool, request, headers, body)
+        outgoing = Outgoing(request, headers, await _request_body(request))
+        return await self._try_targets(pool, outgoing, exchange)
 
-    async def _try_targets(
-        self, pool: TargetPool, request: web.BaseRequest, headers: CIMultiDict[str], body: object
-    ) -> web.StreamResponse:
+    async def _try_targets(self, pool: TargetPool, outgoing: Outgoing, exchange: Exchange) -> web.StreamResponse:
         tried: list[Target] = []
         status = 503
         while (target := pool.acquire(but=tried)) is not None:
+            exchange.chosen = True
             try:
-                return await self._exchange(target, request, headers, body)
+                return await self._exchange(target, outgoing, exchange)
             except aiohttp.ConnectionTimeoutError:
                 status = 504
             except aiohttp.ClientConnectorError:
                 status = 502
             except TimeoutError:
+                exchange.target_status = None
                 return _failure(504)
             except aiohttp.ClientError as error:
                 _log.info("target %s:%s failed: %s", target.host, target.port, error)
+                exchange.target_status = None
                 return _failure(502)
             finally:
                 pool.release(target)
+            exchange.connection_errors += 1
             tried.append(target)  # it never got a byte of the request: another one may
         return _failure(status)
 
-    async def _exchange(
-        self, target: Target, request: web.BaseRequest, headers: CIMultiDict[str], body: object
-    ) -> web.StreamResponse:
+    async def _exchange(self, target: Target, outgoing: Outgoing, exchange: Exchange) -> web.StreamResponse:
+        request, began = outgoing.request, time.monotonic()
         async with self._session.request(
             request.method,
             _target_url(target, request),
-            headers=headers,
-            data=body,
+            headers=outgoing.headers,
+            data=outgoing.body,
             allow_redirects=False,
             skip_auto_headers=_AUTOMATIC,
         ) as answer:
+            exchange.target_status, exchange.target_seconds = answer.status, time.monotonic() - began
             length = answer.content_length
             if request.method != "HEAD" and length is not None and length <= _SMALL_BYTES:
                 content = await answer.read()

@@ -10,6 +10,7 @@ from localcloud.engine import Engine, Host
 from localcloud.engines.ecs_backend import Backend
 from localcloud.engines.ecs_cloudformation import replace_resources
 from localcloud.engines.ecs_loop import ServiceLoop
+from localcloud.engines.ecs_metric import UsageGauge
 from localcloud.engines.ecs_responses import replace_answers
 from localcloud.engines.ecs_rollout import ServiceScheduler
 from localcloud.engines.ecs_runner import TaskRunner
@@ -36,6 +37,7 @@ class EcsEngine:
             {"runner": runner, "loop": loop, "__module__": EC2ContainerServiceBackend.__module__},
         )
         loop.start(ServiceScheduler(runner))
+        host.metrics.add_gauge(UsageGauge(_services))
         self._undo = [replace_resources(), replace_answers(), _restore_backend, runner.close, loop.close]
 
     def close(self) -> None:

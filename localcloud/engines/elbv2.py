@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import urlsplit
 
 from moto.elbv2.models import ELBv2Backend, elbv2_backends
@@ -11,6 +12,8 @@ from localcloud.engine import Engine, Host
 from localcloud.engines.elbv2_backend import Backend
 from localcloud.engines.elbv2_cloudformation import replace_resources
 from localcloud.loadbalancer import DataPlane
+from localcloud.loadbalancer_metric import record_exchange
+from localcloud.metric import Region, Sample
 
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -27,7 +30,8 @@ class Elbv2Engine:
     def install(self, host: Host) -> None:
         """Replace moto's backend and CloudFormation resources."""
         dns_name, addresses = _reach(host.endpoint_url)
-        self._plane = DataPlane(addresses)
+        self._plane = DataPlane(addresses, observe=partial(record_exchange, host.metrics))
+        host.metrics.add_gauge(_count_hosts)
         elbv2_backends.clear()
         elbv2_backends.backend = type(
             "ELBv2Backend",
@@ -53,6 +57,13 @@ def _reach(endpoint_url: str) -> tuple[str, tuple[str, ...]]:
     if name in _LOOPBACK_NAMES:
         return "localhost", ("127.0.0.1", "::1")
     return name, ("0.0.0.0",)  # noqa: S104 - asked for by an endpoint that is not loopback
+
+
+def _count_hosts() -> Iterator[tuple[Region, Sample]]:
+    for account in list(elbv2_backends.values()):
+        for backend in list(account.values()):
+            if isinstance(backend, Backend):
+                yield from backend.count_hosts()
 
 
 def _restore_backend() -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from moto.elbv2.exceptions import DuplicateListenerError, DuplicateLoadBalancerName, ELBClientError, InvalidTargetError
 from moto.elbv2.models import ELBv2Backend, FakeHealthStatus
 
 from localcloud.loadbalancer import DataPlane, PortUnavailable
+from localcloud.loadbalancer_metric import host_counts
 from localcloud.loadbalancer_route import Rule, read_rule
 from localcloud.loadbalancer_target import HealthCheck, TargetHealth, TargetState
+from localcloud.metric import Region, Sample
 
 _DELAY = "deregistration_delay.timeout_seconds"
 _ALGORITHM = "load_balancing.algorithm.type"
@@ -196,6 +199,12 @@ class Backend(ELBv2Backend):  # type: ignore[misc]
     def is_used(self, target_group_arn: str) -> bool:
         """Whether a listener sends requests to a group."""
         return bool(self._any_listener_using(target_group_arn))
+
+    def count_hosts(self) -> Iterator[tuple[Region, Sample]]:
+        """Yield how many targets of each group in use are healthy, and how many are not."""
+        for group in list(self.target_groups.values()):
+            states = [target.health.state for target in self.plane.pool(group.arn).targets()]
+            yield from host_counts(list(group.load_balancer_arns), group.arn, states)
 
     def _health_status(self, group: Any, host: str, port: int, health: TargetHealth | None) -> Any:
         if health is None:

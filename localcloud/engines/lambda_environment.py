@@ -134,7 +134,8 @@ class ExecutionEnvironment:
             self._child.stop(0.0)
         usage = Usage(duration_ms, init_ms, self.revision.memory_mib, math.ceil(self._peak_mib))
         tail = self._log.end(job.request_id, usage, verdict)
-        return Outcome(job.request_id, verdict.payload, verdict.failed, self.revision.identity.version, tail)
+        version = self.revision.identity.version
+        return Outcome(job.request_id, verdict.payload, verdict.failed, version, tail, duration_ms)
 
     def stop(self) -> None:
         """End the process, and free the port and the scratch folder."""

@@ -83,6 +83,11 @@ class Fleet:
         with self._admit(revision.identity.arn, reserved), self._lease(revision) as environment:
             return environment.invoke(job)
 
+    def count_running(self, arn: str) -> int:
+        """Return how many invocations of a function run, of whichever version."""
+        with self._changed:
+            return self._running[arn]
+
     def retire(self, matches: Callable[[Identity], bool]) -> None:
         """End the environments of some versions: idle ones now, busy ones after their invocation."""
         with self._changed:

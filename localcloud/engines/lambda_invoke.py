@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -19,9 +19,12 @@ from localcloud.engine import Host
 from localcloud.engines.lambda_environment import Job
 from localcloud.engines.lambda_fleet import Fleet, Throttled
 from localcloud.engines.lambda_function import Function
+from localcloud.engines.lambda_metric import Run, record_run, record_throttle
 from localcloud.engines.lambda_outcome import UNHANDLED, Outcome
 from localcloud.engines.lambda_queue import Attempt, EventQueue
+from localcloud.engines.lambda_revision import Revision
 from localcloud.engines.lambda_storage import ResourceConflict, Storage
+from localcloud.metric import Region
 
 REQUEST_BYTES = 6_291_456
 EVENT_BYTES = 1_048_576
@@ -109,7 +112,7 @@ class InvokeOperations:
             trace_id=f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Sampled=0",
             client_context=client_context,
         )
-        return self.services.fleet.invoke(revision, job, reserved=self._reserved(name))
+        return self._run_counted(Run(name, chosen), revision, job)
 
     def submit(self, function_name: str, qualifier: str | None, payload: bytes) -> None:
         """Queue an event; an alias's weights decide when it runs, and again at each retry."""
@@ -157,6 +160,26 @@ class InvokeOperations:
             return bool(super().send_sqs_batch(function_arn, messages, queue_arn))  # type: ignore[misc]
         finally:
             _serving_queue.reset(token)
+
+    def _run_counted(self, run: Run, revision: Revision, job: Job) -> Outcome:
+        metrics, region = self.services.host.metrics, Region(self.account_id, self.region_name)
+        fleet = self.services.fleet
+        try:
+            outcome = fleet.invoke(revision, job, reserved=self._reserved(run.name))
+        except Throttled:
+            record_throttle(metrics, region, run)
+            raise
+        # It has given its place back; those that still run were there with it.
+        concurrency = fleet.count_running(revision.identity.arn) + 1
+        done = replace(
+            run,
+            executed_version=outcome.executed_version,
+            failed=outcome.failed,
+            duration_ms=outcome.duration_ms,
+            concurrency=concurrency,
+        )
+        record_run(metrics, region, done)
+        return outcome
 
     def _choose(self, function_name: str, qualifier: str | None) -> Function:
         function = self._lambdas.choose(function_name, qualifier, self.services.draw)

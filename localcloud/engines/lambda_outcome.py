@@ -44,6 +44,7 @@ class Outcome:
     failed: bool
     executed_version: str
     log_tail: bytes
+    duration_ms: float = 0.0
 
 
 def succeed(payload: bytes) -> Verdict:

@@ -14,7 +14,7 @@ from localcloud.engines.sagemaker_failure import explain_exit
 from localcloud.engines.sagemaker_host import Hosts
 from localcloud.engines.sagemaker_job import Ending, Phase, TrainingJob
 from localcloud.engines.sagemaker_layout import Layout, make_command
-from localcloud.engines.sagemaker_metric import MetricReader
+from localcloud.engines.sagemaker_metric import MetricReader, record_objective
 from localcloud.engines.sagemaker_record import now
 from localcloud.engines.sagemaker_site import Site
 from localcloud.engines.sagemaker_thread import JobThread
@@ -156,6 +156,7 @@ class TrainingRun(JobThread[Ending]):
         self._streams[host].write(line)
         for name, value in self._metrics.read(line):
             self.job.record_metric(name, value, at)
+            record_objective(self.site.host.metrics, self.site.region, self.job.name, name=name, value=value)
 
     def _wait_for_capacity(self) -> None:
         """Show the interruption for as long as there is no capacity, then begin anew."""

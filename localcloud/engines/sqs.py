@@ -5,13 +5,14 @@ moto counts a queue's messages at every send, and reads the clock for each of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from moto.core.utils import unix_time_millis
-from moto.sqs.models import Message, Queue
+from moto.sqs.models import Message, Queue, sqs_backends
 
 from localcloud.engine import Engine, Host
+from localcloud.metric import Region, Sample, order_dimensions
 from localcloud.patch import change_classes
 
 
@@ -36,12 +37,22 @@ class SqsEngine:
             "approximate_number_of_messages_delayed": _count_delayed,
             "approximate_number_of_messages_not_visible": _count_hidden,
         }
+        host.metrics.add_gauge(_count_messages)
         self._undo = change_classes([(Queue, name, property(count)) for name, count in counts.items()])
 
     def close(self) -> None:
         """Take the change back."""
         if self._undo is not None:
             self._undo()
+
+
+def _count_messages() -> Iterator[tuple[Region, Sample]]:
+    """Yield what lies in each queue, as SQS tells CloudWatch."""
+    for account, region, backend in list(sqs_backends.iter_backends()):
+        for queue in list(backend.queues.values()):
+            dimensions = order_dimensions({"QueueName": queue.name})
+            for name, count in _CLOUDWATCH_COUNTS.items():
+                yield Region(account, region), Sample("AWS/SQS", name, dimensions, float(count(queue)), "Count")
 
 
 def _messages(queue: Any) -> list[Message]:
@@ -57,3 +68,10 @@ def _count_delayed(queue: Any) -> int:
 def _count_hidden(queue: Any) -> int:
     now = unix_time_millis()
     return sum(now <= message.visible_at for message in queue._messages)
+
+
+_CLOUDWATCH_COUNTS: Mapping[str, Callable[[Any], int]] = {
+    "ApproximateNumberOfMessagesVisible": lambda queue: len(_messages(queue)),
+    "ApproximateNumberOfMessagesNotVisible": _count_hidden,
+    "ApproximateNumberOfMessagesDelayed": _count_delayed,
+}
