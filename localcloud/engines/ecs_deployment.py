@@ -78,6 +78,10 @@ class Deployment:
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     finished_at: datetime | None = None
     rolled_back_to: Deployment | None = None
+    # Alarms that rang when it began, once they were looked at; those that failed it; when its tasks were all there.
+    unwatched_alarms: frozenset[str] | None = None
+    triggered_alarms: tuple[str, ...] = ()
+    complete_since_seconds: float | None = None
 
     def __post_init__(self) -> None:
         self.reason = self.reason or f"ECS deployment {self.id} in progress."

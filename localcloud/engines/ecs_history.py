@@ -7,6 +7,7 @@ from typing import Any
 
 from moto.ecs.exceptions import ECSException, ServiceNotFoundException
 
+from localcloud.engines.ecs_alarm import AlarmConfiguration
 from localcloud.engines.ecs_deployment import Deployment, RolloutState
 from localcloud.engines.ecs_service import LocalService
 
@@ -27,6 +28,7 @@ def list_deployments(service: LocalService, request: Mapping[str, Any]) -> list[
 def describe_deployment(service: LocalService, deployment: Deployment) -> dict[str, Any]:
     """Return all that is told of one deployment."""
     before = service.history[service.history.index(deployment) + 1 :]
+    alarms = AlarmConfiguration.read(service.deployment_configuration)
     breaker, threshold = service.breaker, service.breaker.threshold(service.desired_count)
     return {
         **_brief(service, deployment),
@@ -43,6 +45,11 @@ def describe_deployment(service: LocalService, deployment: Deployment) -> dict[s
             "status": _monitor(enabled=breaker.enabled, deployment=deployment),
             "failureCount": deployment.failed_tasks,
             "threshold": threshold,
+        },
+        "alarms": {
+            "status": _monitor(enabled=alarms.enabled, deployment=deployment),
+            "alarmNames": list(alarms.names),
+            "triggeredAlarmNames": list(deployment.triggered_alarms),
         },
         "rollback": _rollback(service, deployment),
     }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from localcloud.engines.ecs_alarm import AlarmConfiguration, Alarms, CloudWatchAlarms
 from localcloud.engines.ecs_deployment import Deployment, RolloutState
 from localcloud.engines.ecs_plan import Census, plan_step
 from localcloud.engines.ecs_service import LocalService
 from localcloud.engines.ecs_task import LocalTask, StopCode, TaskRequest, TaskStatus, TaskTarget
 from localcloud.health import Health
 from localcloud.loadbalancer_target import TargetHealth, TargetState
+from localcloud.metric import Region
 
 _SETTLED_SECONDS = 10.0  # a task that has been healthy for so long does not count as crashing any more
 _UNCHECKED_SECONDS = 2.0  # nobody asks a task without health checks: it counts when it has stayed alive
@@ -48,10 +50,13 @@ class ServiceScheduler:
     ----------
     hands
         Carries out what is decided.
+    alarms
+        Says which alarms ring.
     """
 
-    def __init__(self, hands: Hands) -> None:
+    def __init__(self, hands: Hands, alarms: Alarms | None = None) -> None:
         self._hands = hands
+        self._alarms = alarms or CloudWatchAlarms()
 
     def reconcile(self, service: LocalService, now_seconds: float) -> None:
         """Take one step."""
@@ -60,9 +65,10 @@ class ServiceScheduler:
         for deployment in service.rollouts:
             self._judge(service, deployment, now_seconds)
         self._trip_breaker(service, now_seconds)
+        self._heed_alarms(service, now_seconds)
         self._step(service, now_seconds)
         self._forget(service, now_seconds)
-        self._settle(service)
+        self._settle(service, now_seconds)
 
     def is_healthy(self, task: LocalTask) -> bool:
         """Whether a task counts: it runs, its own checks pass, and its load balancers send it requests."""
@@ -122,6 +128,22 @@ class ServiceScheduler:
         if breaker.rollback:
             roll_back(service, "ECS deployment circuit breaker")
 
+    def _heed_alarms(self, service: LocalService, now_seconds: float) -> None:
+        primary, asked = service.primary, AlarmConfiguration.read(service.deployment_configuration)
+        if not asked.enabled or primary.rollout_state is not RolloutState.IN_PROGRESS:
+            return
+        ringing = self._alarms.ringing(_region(service), asked.names)
+        if primary.unwatched_alarms is None:
+            primary.unwatched_alarms = ringing
+        heard = ringing - primary.unwatched_alarms
+        if not heard:
+            return
+        primary.triggered_alarms = tuple(sorted(heard))
+        fail_deployment(service, f"ECS deployment alarm: {', '.join(primary.triggered_alarms)} detected.", now_seconds)
+        service.note(f"(deployment {primary.id}) deployment failed: alarm detected.")
+        if asked.rollback:
+            roll_back(service, "ECS deployment alarm")
+
     def _step(self, service: LocalService, now_seconds: float) -> None:
         primary = service.primary
         old = [task for deployment in service.rollouts[1:] for task in deployment.live]
@@ -171,7 +193,17 @@ class ServiceScheduler:
 
         service.rollouts = [deployment for deployment in service.rollouts if is_shown(deployment)]
 
-    def _settle(self, service: LocalService) -> None:
+    def _bakes(self, service: LocalService, now_seconds: float) -> bool:
+        """Whether a rollout whose tasks are all there is still watched."""
+        primary, asked = service.primary, AlarmConfiguration.read(service.deployment_configuration)
+        if primary.rollout_state is not RolloutState.IN_PROGRESS or not asked.enabled:
+            return False
+        if primary.complete_since_seconds is None:
+            primary.complete_since_seconds = now_seconds
+        watched = tuple(name for name in asked.names if name not in (primary.unwatched_alarms or ()))
+        return now_seconds - primary.complete_since_seconds < self._alarms.bake_seconds(_region(service), watched)
+
+    def _settle(self, service: LocalService, now_seconds: float) -> None:
         primary = service.primary
         healthy = sum(map(self.is_healthy, primary.live))
         alone = not any(deployment.tasks for deployment in service.rollouts[1:])
@@ -182,6 +214,9 @@ class ServiceScheduler:
             return
         if not done or primary.rollout_state is RolloutState.FAILED:
             service.steady = False
+            primary.complete_since_seconds = None
+            return
+        if self._bakes(service, now_seconds):
             return
         if primary.rollout_state is RolloutState.IN_PROGRESS:
             primary.move(RolloutState.COMPLETED, f"ECS deployment {primary.id} completed.")
@@ -212,10 +247,15 @@ def roll_back(service: LocalService, cause: str) -> None:
     else:
         target = service.deploy(last.definition)
     target.failed_tasks = target.crashes = 0
+    target.unwatched_alarms = target.complete_since_seconds = None
     target.held_until_seconds = 0.0
     failed.rolled_back_to = target
     target.move(RolloutState.IN_PROGRESS, f"{cause}: rolling back to deploymentId {target.id}.")
     service.note(f"rolling back to deployment {target.id}.")
+
+
+def _region(service: LocalService) -> Region:
+    return Region(service._account_id, service.region_name)
 
 
 def _request(service: LocalService, deployment: Deployment) -> TaskRequest:

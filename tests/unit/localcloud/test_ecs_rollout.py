@@ -233,3 +233,79 @@ def test_whatever_happens_the_service_ends_with_what_it_asks_for(moves):
     assert [deployment.definition.arn for deployment in made.rollouts] == [f"models:{revision}"]
     assert len(made.primary.live) == made.desired_count
     assert made.primary.rollout_state is RolloutState.COMPLETED
+
+
+@dataclass
+class Bells:
+    """Alarms that ring when they are told to."""
+
+    ringing_now: frozenset[str] = frozenset()
+    bake: float = 0.0
+
+    def ringing(self, _region: object, names: tuple[str, ...]) -> frozenset[str]:
+        return self.ringing_now & frozenset(names)
+
+    def bake_seconds(self, _region: object, names: tuple[str, ...]) -> float:
+        return self.bake if names else 0.0
+
+
+def watched(hands: Hands, **alarms: bool) -> LocalService:
+    made = completed(hands)
+    made.configure({"alarms": {"alarmNames": ["errors"], "enable": True, "rollback": True, **alarms}})
+    made.deploy(definition(2))
+    return made
+
+
+def reconcile(made: LocalService, hands: Hands, bells: Bells, *moments: float) -> None:
+    for moment in moments:
+        ServiceScheduler(hands, bells).reconcile(made, moment)
+        hands.heal()
+
+
+def test_an_alarm_fails_the_deployment_and_brings_the_old_one_back():
+    hands, bells = Hands(), Bells(bake=60)
+    made = watched(hands)
+    bad, good = made.rollouts
+    reconcile(made, hands, bells, 0, 1, 2, 3)
+    bells.ringing_now = frozenset({"errors"})
+    reconcile(made, hands, bells, 4, 5, 6, 7, 8)
+    assert bad.rollout_state is RolloutState.FAILED
+    assert bad.triggered_alarms == ("errors",)
+    assert made.primary.definition is good.definition
+    assert made.primary.rollout_state is RolloutState.COMPLETED
+
+
+def test_a_deployment_is_watched_until_its_alarms_have_had_their_time():
+    hands, bells = Hands(), Bells(bake=60)
+    made = watched(hands)
+    reconcile(made, hands, bells, 0, 1, 2, 3, 60)
+    assert made.primary.rollout_state is RolloutState.IN_PROGRESS
+    reconcile(made, hands, bells, 64)
+    assert made.primary.rollout_state is RolloutState.COMPLETED
+
+
+def test_an_alarm_that_rang_before_does_not_stop_a_fix():
+    hands, bells = Hands(), Bells(frozenset({"errors"}), bake=60)
+    made = watched(hands)
+    reconcile(made, hands, bells, 0, 1, 2, 3, 4)
+    assert made.primary.definition.arn == "models:2"
+    assert made.primary.rollout_state is RolloutState.COMPLETED
+
+
+def test_alarms_that_are_not_enabled_are_not_heard():
+    hands, bells = Hands(), Bells(bake=60)
+    made = watched(hands, enable=False)
+    reconcile(made, hands, bells, 0)
+    bells.ringing_now = frozenset({"errors"})
+    reconcile(made, hands, bells, 1, 2, 3)
+    assert made.primary.rollout_state is RolloutState.COMPLETED
+
+
+def test_without_rollback_an_alarm_only_fails_the_deployment():
+    hands, bells = Hands(), Bells(bake=60)
+    made = watched(hands, rollback=False)
+    bad = made.primary
+    reconcile(made, hands, bells, 0, 1, 2)
+    bells.ringing_now = frozenset({"errors"})
+    reconcile(made, hands, bells, 3, 4)
+    assert (made.primary, bad.rollout_state) == (bad, RolloutState.FAILED)
