@@ -28,12 +28,15 @@ class Confinement:
         Steps of niceness.
     limits
         Soft and hard limit by the names of `ULIMITS`; -1 for none.
+    lingers
+        Whether the group goes on without its command, until nothing of it runs any more.
     """
 
     cgroup: Path | None = None
     cpus: frozenset[int] = frozenset()
     nice: int = 0
     limits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lingers: bool = False
 
     def to_argument(self) -> str:
         """Return it as one word, as `guard.py` reads it."""
@@ -44,6 +47,8 @@ class Confinement:
             words.append("cpus=" + ",".join(map(str, sorted(self.cpus))))
         if self.nice:
             words.append(f"nice={self.nice}")
+        if self.lingers:
+            words.append("lingers=1")
         return "\n".join(words)
 
 

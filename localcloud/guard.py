@@ -85,7 +85,7 @@ def _confine(words: str) -> None:
                 os.sched_setaffinity(0, set(map(int, value.split(","))))
             elif name == "nice":
                 os.nice(int(value))
-            else:
+            elif name.startswith("limit:"):
                 soft, hard = map(int, value.split(","))
                 _set_limit(getattr(resource, f"RLIMIT_{name.partition(':')[2].upper()}"), soft, hard)
 
@@ -119,6 +119,13 @@ def _spawn(argv: list[str]) -> int:
     return os.posix_spawnp(argv[0], argv, os.environ, file_actions=nothing, setsigdef=[signal.SIGTERM, signal.SIGPIPE])
 
 
+def _await_all() -> None:
+    """Wait until nothing is left below this process, which has adopted what the command left behind."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.waitpid(-1, 0)
+
+
 def main(arguments: list[str]) -> None:
     """Run the command, report its exit code (negative: the signal that ended it), and end what it left behind."""
     report, confinement, argv = int(arguments[0]), arguments[1], arguments[2:]
@@ -137,6 +144,8 @@ def main(arguments: list[str]) -> None:
         if _asked_to_stop:  # between our handler and the spawn: nobody else has told the command
             os.kill(child, signal.SIGTERM)
         code = _await(child)
+        if "lingers=1" in confinement.splitlines():
+            _await_all()
     os.write(report, str(code).encode())
     _kill_group()
 

@@ -6,7 +6,12 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+from moto.ec2.models.instance_types import (
+    INSTANCE_TYPE_OFFERINGS,
+    INSTANCE_TYPES,
+    InstanceType,
+    InstanceTypeBackend,
+)
 
 _MODEL = "g4dn.xlarge"  # the type whose other properties the added ones borrow
 _GPU = "V100"
@@ -32,7 +37,9 @@ _ADDED = {
 def complete_types() -> None:
     """Add the P3 family to what DescribeInstanceTypes and DescribeInstanceTypeOfferings answer; once is enough."""
     for name, (shape, gpu_memory_mib) in _ADDED.items():
-        INSTANCE_TYPES.setdefault(name, _describe(name, shape, gpu_memory_mib))
+        if name not in INSTANCE_TYPES:
+            INSTANCE_TYPES[name] = _describe(name, shape, gpu_memory_mib)
+            InstanceTypeBackend.instance_types.append(InstanceType(name))
         for regions in INSTANCE_TYPE_OFFERINGS.values():
             for offerings in regions.values():
                 _offer(name, offerings)

@@ -55,6 +55,8 @@ class Command:
         Age at which the group is killed, whatever its owner does; None for no limit.
     ulimits
         Soft and hard limits of each process, by the names of `confinement.ULIMITS`.
+    lingers
+        Whether what the command leaves behind runs on, as on a machine; else it ends with the command.
     """
 
     argv: tuple[str, ...]
@@ -64,6 +66,7 @@ class Command:
     cpus: float | None = None
     time_seconds: float | None = None
     ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    lingers: bool = False
 
     @property
     def is_limited(self) -> bool:
@@ -330,8 +333,10 @@ class Supervisor:
             seconds = math.ceil(command.time_seconds * len(usable_cpus())) + _CPU_MARGIN_SECONDS
             limits.setdefault("cpu", (seconds, seconds))
         if command.cpus is None or cgroup is not None:
-            return Confinement(cgroup.folder if cgroup is not None else None, limits=limits)
-        return Confinement(None, choose_cpus(command.cpus, self._promised()), niceness(command.cpus), limits)
+            folder = cgroup.folder if cgroup is not None else None
+            return Confinement(folder, limits=limits, lingers=command.lingers)
+        cpus = choose_cpus(command.cpus, self._promised())
+        return Confinement(None, cpus, niceness(command.cpus), limits, command.lingers)
 
     def _promised(self) -> dict[int, float]:
         load = dict.fromkeys(usable_cpus(), 0.0)

@@ -56,9 +56,10 @@ class Runtime:
 class Runtimes:
     """The table, in order: the first pattern that matches an image wins."""
 
-    def __init__(self, runtimes: Sequence[Runtime], table: Path = TABLE) -> None:
+    def __init__(self, runtimes: Sequence[Runtime], table: Path = TABLE, machines: Sequence[Runtime] = ()) -> None:
         self._runtimes = tuple(runtimes)
         self._table = table
+        self._machines = tuple(machines)
 
     @classmethod
     def load(cls, *, mxnet_python: Path | None = None, table: Path = TABLE) -> Runtimes:
@@ -75,7 +76,11 @@ class Runtimes:
         mxnet = (mxnet_python or ROOT / ".venv-mxnet" / "bin" / "python").absolute()
         pythons = {"mxnet": mxnet, "self": Path(sys.executable)}
         entries = tomllib.loads(table.read_text(encoding="utf-8")).get("runtime", [])
-        return cls([_read_entry(entry, pythons, table) for entry in entries], table)
+        images = [_read_entry(entry, pythons, table) for entry in entries if "ami" not in entry]
+        machines = [
+            _read_entry({**entry, "image": entry["ami"]}, pythons, table) for entry in entries if "ami" in entry
+        ]
+        return cls(images, table, machines)
 
     def resolve(self, image: str) -> Runtime:
         """Return the runtime that stands in for an image.
@@ -90,11 +95,42 @@ class Runtimes:
                 return runtime
         raise ImageNotFound(f"nothing stands in for the image {image}: add a [[runtime]] for it to {self._table}")
 
+    def resolve_ami(self, name: str) -> Runtime:
+        """Return the runtime that stands in for a machine image of EC2, by the image's name.
+
+        Raises
+        ------
+        ImageNotFound
+            When no pattern matches.
+        """
+        for runtime in self._machines:
+            if fnmatchcase(name, runtime.image):
+                return runtime
+        raise ImageNotFound(
+            f"nothing stands in for the machine image {name}: add a [[runtime]] with `ami` to {self._table}"
+        )
+
+
+@dataclass(frozen=True)
+class PublicImage:
+    """A machine image that AWS publishes: its name, and the public parameter of SSM that holds its id."""
+
+    name: str
+    parameter: str
+
+
+def read_public_images(table: Path = TABLE) -> list[PublicImage]:
+    """Return the table's machine images."""
+    entries = tomllib.loads(table.read_text(encoding="utf-8")).get("machine_image", [])
+    return [PublicImage(entry["name"], entry["parameter"]) for entry in entries]
+
 
 def _read_entry(entry: dict[str, Any], pythons: dict[str, Path], table: Path) -> Runtime:
     name = entry.get("python", "self")
     if name not in pythons or "image" not in entry:
-        raise ValueError(f'{table}: a [[runtime]] needs `image`, and `python` is "mxnet" or "self": found {entry}')
+        raise ValueError(
+            f'{table}: a [[runtime]] needs `image` or `ami`, and `python` is "mxnet" or "self": found {entry}'
+        )
     return Runtime(
         image=entry["image"],
         python=pythons[name],
