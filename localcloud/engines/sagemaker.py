@@ -17,9 +17,9 @@ from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.engine import Host
-from localcloud.engines.sagemaker_backend import TrainingBackend
 from localcloud.engines.sagemaker_launcher import Launcher
 from localcloud.engines.sagemaker_site import RunSettings
+from localcloud.engines.sagemaker_tuning_backend import TuningBackend
 from localcloud.patch import change_classes
 from localcloud.spot import SpotRefused
 
@@ -52,6 +52,10 @@ def _seconds(environment: Mapping[str, str], name: str, default: float) -> float
     return value
 
 
+class LocalBackend(TuningBackend):
+    """Moto's backend with every kind of job that is really run."""
+
+
 class SageMakerEngine:
     """Hooks the training jobs into moto, and takes them out again."""
 
@@ -65,8 +69,8 @@ class SageMakerEngine:
         """Make new backends run jobs, and teach moto's responses the calls."""
         launcher = Launcher(host, self._settings)
         sagemaker_backends.clear()
-        sagemaker_backends.backend = type("LocalSageMakerBackend", (TrainingBackend,), {"launcher": launcher})
-        undo_calls = change_classes((SageMakerResponse, name, call) for name, call in _CALLS.items())
+        sagemaker_backends.backend = type("LocalSageMakerBackend", (LocalBackend,), {"launcher": launcher})
+        undo_calls = change_classes((SageMakerResponse, call, _answer(method)) for call, method in _CALLS.items())
         host.spot.register(_SPOT_MEMBER, partial(_notify_spot, region=host.region))
         self._undo = [undo_calls, _restore_backend, launcher.close, partial(host.spot.forget, _SPOT_MEMBER)]
 
@@ -96,30 +100,29 @@ def _notify_spot(notice: Mapping[str, Any], *, region: str) -> None:
         )
 
 
-def _create(response: Any) -> Any:
-    return ActionResult({"TrainingJobArn": response.sagemaker_backend.start_training_job(_plain(response.params))})
-
-
-def _list(response: Any) -> Any:
-    return ActionResult(response.sagemaker_backend.find_training_jobs(response.params))
-
-
-def _stop(response: Any) -> Any:
-    response.sagemaker_backend.stop_training_job(response.params["TrainingJobName"])
-    return EmptyResult()
-
-
-def _delete(response: Any) -> Any:
-    response.sagemaker_backend.delete_training_job(response.params["TrainingJobName"])
-    return EmptyResult()
-
-
+# Each call's method on moto's response class, and the method of our backend that does it.
 _CALLS = {
-    "create_training_job": _create,
-    "list_training_jobs": _list,
-    "stop_training_job": _stop,
-    "delete_training_job": _delete,
+    "create_training_job": "start_training_job",
+    "list_training_jobs": "find_training_jobs",
+    "stop_training_job": "stop_training_job",
+    "delete_training_job": "delete_training_job",
+    "create_hyper_parameter_tuning_job": "start_tuning_job",
+    "describe_hyper_parameter_tuning_job": "look_at_tuning_job",
+    "list_hyper_parameter_tuning_jobs": "find_tuning_jobs",
+    "list_training_jobs_for_hyper_parameter_tuning_job": "find_children",
+    "stop_hyper_parameter_tuning_job": "stop_tuning_job",
+    "delete_hyper_parameter_tuning_job": "drop_tuning_job",
 }
+
+
+def _answer(method: str) -> Callable[[Any], Any]:
+    """Return what stands in for a method of moto's response class."""
+
+    def answer(response: Any) -> Any:
+        found = getattr(response.sagemaker_backend, method)(_plain(response.params))
+        return EmptyResult() if found is None else ActionResult(found)
+
+    return answer
 
 
 def _plain(value: Any) -> Any:

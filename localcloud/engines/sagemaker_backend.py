@@ -33,9 +33,9 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
         self.launcher.close()
         super().reset()
 
-    def start_training_job(self, request: Mapping[str, Any]) -> str:
-        """Check a request and begin the job; return its ARN. See `add_training_job`."""
-        return self.add_training_job(request).arn
+    def start_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Check a request and begin the job. See `add_training_job`."""
+        return {"TrainingJobArn": self.add_training_job(request).arn}
 
     def add_training_job(self, request: Mapping[str, Any], tuning: Tuning | None = None) -> TrainingJob:
         """Check a request and begin the job, as a tuning job's child or by itself.
@@ -56,14 +56,18 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
                     "Training job names must be unique within an AWS account and region, and a training job with "
                     f"this name already exists ({arn})"
                 )
-            for channel in request.get("InputDataConfig") or []:
-                source = channel["DataSource"]["S3DataSource"]
-                complaint = require_data(source, self.region_name, request["RoleArn"])
-                if complaint:
-                    raise AWSValidationException(complaint)
+            self.require_channels(request)
             job = self.training_jobs[name] = TrainingJob(request, arn, tuning)
         self.launcher.launch(TrainingRun(job, self.launcher.site(name, self.region_name)))
         return job
+
+    def require_channels(self, request: Mapping[str, Any]) -> None:
+        """Refuse a request with a channel that names nothing."""
+        for channel in request.get("InputDataConfig") or []:
+            source = channel["DataSource"]["S3DataSource"]
+            complaint = require_data(source, self.region_name, request["RoleArn"])
+            if complaint:
+                raise AWSValidationException(complaint)
 
     def describe_training_job(self, training_job_name: str) -> dict[str, Any]:
         """Return what is known about a job."""
@@ -75,21 +79,21 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
             jobs: list[TrainingJob] = list(self.training_jobs.values())
         return list_jobs(jobs, query)
 
-    def stop_training_job(self, training_job_name: str) -> None:
+    def stop_training_job(self, request: Mapping[str, Any]) -> None:
         """Ask a job to stop; one that has ended refuses."""
-        job = self._job(training_job_name)
+        job = self._job(request["TrainingJobName"])
         if not job.request_stop():
             raise AWSValidationException(
                 f"The request was rejected because the training job is in status {job.status}."
             )
 
-    def delete_training_job(self, training_job_name: str) -> None:
+    def delete_training_job(self, request: Mapping[str, Any]) -> None:
         """Forget a job that has ended."""
         with service_lock("sagemaker"):
-            job = self._job(training_job_name)
+            job = self._job(request["TrainingJobName"])
             if not job.ended:
                 raise ResourceInUseException(f"The training job {job.arn} is in status {job.status}: stop it first.")
-            del self.training_jobs[training_job_name]
+            del self.training_jobs[job.name]
 
     def add_tags(self, arn: str, tags: list[dict[str, str]]) -> list[dict[str, str]]:
         """Add tags; one whose key is there already replaces it."""

@@ -85,15 +85,23 @@ class Ending:
     model_uri: str | None = None
 
 
+Listener = Callable[[str | None, float], None]
+
+
 @dataclass(frozen=True)
 class Tuning:
-    """What makes a job the child of a tuning job: the parent's ARN, and the values that it was given."""
+    """What makes a job the child of a tuning job.
+
+    Attributes
+    ----------
+    arn
+        The parent's ARN.
+    listener
+        Called with the name and the value of each metric that the job prints, and with None and 0 at its end.
+    """
 
     arn: str
-    parameters: Mapping[str, str]
-
-
-Listener = Callable[[str | None, float], None]
+    listener: Listener
 
 
 class TrainingJob:
@@ -112,8 +120,6 @@ class TrainingJob:
     ----------
     wake
         Set whenever whoever carries the job out should look at it again.
-    listeners
-        Called with the name and the value of each metric that the job prints, and with None and 0 at its end.
     """
 
     def __init__(self, request: Mapping[str, Any], arn: str, tuning: Tuning | None = None) -> None:
@@ -123,7 +129,6 @@ class TrainingJob:
         self.name = self.training_job_name = str(request["TrainingJobName"])
         self.tags: list[dict[str, str]] = list(request.get("Tags") or [])
         self.wake = threading.Event()
-        self.listeners: list[Listener] = []
         self.creation_time = self.last_modified_time = now()
         self._lock = threading.RLock()
         self._phase = Phase.STARTING
@@ -240,8 +245,8 @@ class TrainingJob:
         self._tell(None, 0.0)
 
     def _tell(self, name: str | None, value: float) -> None:
-        for listener in list(self.listeners):
-            listener(name, value)
+        if self.tuning is not None:
+            self.tuning.listener(name, value)
 
     def _finish(self, ending: Ending) -> None:
         with self._lock:
@@ -272,7 +277,7 @@ class TrainingJob:
                 "ModelArtifacts": {},
             }
             if self.tuning is not None:
-                found |= {"TuningJobArn": self.tuning.arn, "TunedHyperParameters": dict(self.tuning.parameters)}
+                found["TuningJobArn"] = self.tuning.arn
             return copy.deepcopy(found | self._times() | self._outcome())
 
     def summarize(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +119,7 @@ def make_command(layout: Layout, runtime: Runtime, site: Mapping[str, str], requ
     environment["PATH"] = os.pathsep.join((str(runtime.python.parent), environment["PATH"]))
     shape = find_shape(request["ResourceConfig"].get("InstanceType", ""))
     return Command(
-        argv=tuple(map(layout.translate, _argv(runtime, request["AlgorithmSpecification"]))),
+        argv=tuple(map(layout.translate, _argv(runtime, request["AlgorithmSpecification"], environment["PATH"]))),
         environment=environment,
         cwd=layout.base,
         cpus=shape.cpus if shape else None,
@@ -126,17 +127,21 @@ def make_command(layout: Layout, runtime: Runtime, site: Mapping[str, str], requ
     )
 
 
-def _argv(runtime: Runtime, algorithm: Mapping[str, Any]) -> tuple[str, ...]:
+def _argv(runtime: Runtime, algorithm: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """Return what `docker run <image> train` would run."""
     entry_point = [*(algorithm.get("ContainerEntrypoint") or []), *(algorithm.get("ContainerArguments") or [])]
     if entry_point or runtime.command:
         return runtime.argv(entry_point)
-    train = runtime.python.with_name("train")
-    if not train.is_file():
+    toolkit = runtime.python.with_name("train")
+    if toolkit.is_file():
+        return (str(runtime.python), str(_INIT), str(toolkit))
+    own = shutil.which("train", path=path)
+    if own is None:
         raise JobFailure(
             "ClientError: Cannot pull algorithm container. Either the image does not exist or its permissions are "
-            f"incorrect. (sagemaker-training is not installed: there is no {train})"
+            f"incorrect. (there is no `train` on its PATH, and sagemaker-training is not installed: no {toolkit})"
         )
-    return (str(runtime.python), str(_INIT), str(train))
+    return (own,)
 
 
 def _describe_channels(request: Mapping[str, Any]) -> dict[str, Any]:

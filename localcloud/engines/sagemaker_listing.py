@@ -42,7 +42,7 @@ class Listed(Protocol):
 
 
 Order = Callable[[Any], Any]
-_ORDERS: Mapping[str, Order] = MappingProxyType(
+ORDERS: Mapping[str, Order] = MappingProxyType(
     {
         "Name": lambda job: job.name,
         "CreationTime": lambda job: (job.creation_time, job.name),
@@ -70,7 +70,7 @@ class Listing:
     summaries: str
     sort_by: str = "CreationTime"
     descending: bool = False
-    orders: Mapping[str, Order] = field(default_factory=lambda: _ORDERS)
+    orders: Mapping[str, Order] = field(default_factory=lambda: ORDERS)
 
 
 # As on AWS, without an order the newest training or transform job comes first.
