@@ -33,7 +33,8 @@ class ReleaseModelOperator(WaitingOperator):
             plan = begin_release(workshop, version, digest, run_id=str(context["run_id"]))
             self.log.info("%s", plan)
             context["ti"].xcom_push(key="service_link", value=workshop.deployment.service_url)
-            limit_seconds = workshop.pipeline.release.health_timeout_seconds * _STEPS_AT_MOST
+            release = workshop.pipeline.release
+            limit_seconds = (release.health_timeout_seconds + release.bake_seconds) * _STEPS_AT_MOST
             return self.wait(context, {"version": version}, limit_seconds=limit_seconds)
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:

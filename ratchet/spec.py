@@ -118,6 +118,9 @@ class Release(_Part):
     canary_percent: Percent = Field(10.0, description="First share of the Lambda alias's traffic.")
     smoke_images: int = Field(5, ge=1, le=10)
     health_timeout_seconds: int = Field(900, ge=30, le=7200)
+    bake_seconds: int = Field(
+        0, ge=0, le=86400, description="How long a first share, and in the end the whole, is watched for alarms."
+    )
 
 
 class Pipeline(_Part):

@@ -33,6 +33,7 @@ class Deployment:
     function_alias: str
     function_url: str
     inference_image_uri: str
+    alarm_names: str
 
 
 def read_deployment(aws: Aws, stack: str) -> Deployment:

@@ -13,9 +13,21 @@ from ratchet.aws.condition import REVISION
 from ratchet.clock import Clock
 from ratchet.errors import ConflictError, NotFoundError, RatchetError, UnavailableError
 from ratchet.registry import Registry, Stage
+from ratchet.rollout.alarm import heard
 from ratchet.rollout.example import Example
 from ratchet.rollout.lock import Locks
-from ratchet.rollout.machine import Observed, Outcome, Phase, Progress, Rollout, State, decide, is_stuck, send_back
+from ratchet.rollout.machine import (
+    Observed,
+    Outcome,
+    Phase,
+    Progress,
+    Rollout,
+    State,
+    bake,
+    decide,
+    is_stuck,
+    send_back,
+)
 from ratchet.rollout.plan import Plan, Step, Verb
 from ratchet.rollout.record import changing_part, holder_of, read_claim, read_rollout
 from ratchet.rollout.targets import Shift, Target
@@ -47,6 +59,10 @@ class Surroundings(Protocol):
 
     def examples(self, plan: Plan) -> list[Example]:
         """Test images with the answers that are expected."""
+        ...
+
+    def ringing(self) -> Mapping[str, str]:
+        """The stack's alarms that ring, and since when."""
         ...
 
 
@@ -125,6 +141,11 @@ class Release:
             return Outcome(Observed.FAILED, str(error))
 
     def _do(self, step: Step) -> Outcome:
+        if alarm := heard(self._around.ringing(), self.rollout.plan.ringing):
+            return Outcome(Observed.FAILED, alarm)
+        return bake(self.rollout, self._now()) if step.verb is Verb.BAKE else self._carry_out(step)
+
+    def _carry_out(self, step: Step) -> Outcome:
         plan, target = self.rollout.plan, self._around.target(step.target)
         if step.verb is Verb.PREPARE:
             return target.prepare(plan.candidate)

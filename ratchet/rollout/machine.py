@@ -133,7 +133,7 @@ def decide(rollout: Rollout, outcome: Outcome, now: float) -> Rollout:
     if outcome.observed is Observed.DONE:
         return _advanced(rollout, outcome, now)
     doubts = rollout.doubts + 1 if outcome.observed is Observed.DOUBTFUL else 0
-    late = now - rollout.entered_at > rollout.plan.timeout_seconds
+    late = now - rollout.entered_at > rollout.plan.limit_seconds(rollout.plan.steps[rollout.step])
     if outcome.observed is Observed.FAILED or late or doubts > DOUBTS_ALLOWED:
         return send_back(rollout, _why(rollout, outcome, late=late), now)
     return replace(rollout, asked=rollout.asked or outcome.asked, doubts=doubts)
@@ -146,6 +146,14 @@ def send_back(rollout: Rollout, reason: str, now: float) -> Rollout:
     return replace(rollout, state=State.RESTORING, entered_at=now, reason=reason, asked=False, doubts=0)
 
 
+def bake(rollout: Rollout, now: float) -> Outcome:
+    """Whether what is due has served for as long as it should before the release goes on."""
+    left = rollout.plan.bake_seconds - (now - rollout.entered_at)
+    if left > 0:
+        return Outcome(Observed.WAITING, f"no alarm rings; {left:.0f} s to go")
+    return Outcome(Observed.DONE, f"no alarm rang for {rollout.plan.bake_seconds:g} s")
+
+
 def is_stuck(rollout: Rollout, now: float) -> bool:
     """Whether the way back has taken longer than it may: a person has to look; trying goes on when asked to."""
     return rollout.state is State.RESTORING and now - rollout.entered_at > 2 * rollout.plan.timeout_seconds
@@ -154,7 +162,7 @@ def is_stuck(rollout: Rollout, now: float) -> bool:
 def is_abandoned(rollout: Rollout, now: float) -> bool:
     """Whether nobody drives it any more: every step writes within its limit, so silence beyond tells."""
     return not rollout.state.closed and now - rollout.entered_at > (
-        2 * rollout.plan.timeout_seconds + _ABANDONED_AFTER_SECONDS
+        2 * rollout.plan.timeout_seconds + rollout.plan.bake_seconds + _ABANDONED_AFTER_SECONDS
     )
 
 

@@ -17,6 +17,7 @@ class Verb(StrEnum):
     TRY = "try"  # smoke predictions on the new revision itself
     SHIFT = "shift"  # give it a share of the traffic, and wait until the target has settled
     CHECK = "check"  # smoke predictions where users send theirs
+    BAKE = "bake"  # let it serve for a while, and watch the alarms
     CONFIRM = "confirm"  # look once more, when every target should serve the same artefact
 
 
@@ -37,7 +38,7 @@ class Step:
     Attributes
     ----------
     percent
-        Share of traffic, for `shift` and `check`.
+        Share of traffic, for `shift`, `check` and `bake`.
     calls
         What the target would call, for the dry run.
     """
@@ -51,7 +52,8 @@ class Step:
         """The step in words."""
         if self.verb is Verb.SHIFT:
             return f"shift {self.percent:g} % of {self.target}'s traffic"
-        return f"{self.verb} {self.target}" + (f" at {self.percent:g} %" if self.verb is Verb.CHECK else "")
+        shared = self.verb in (Verb.CHECK, Verb.BAKE)
+        return f"{self.verb} {self.target}" + (f" at {self.percent:g} %" if shared else "")
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,10 @@ class Plan:
         How long one step may wait to become healthy.
     fences
         For each target the revision of its lock when the plan was made: a release begins only if it is still that.
+    bake_seconds
+        How long each `bake` lasts.
+    ringing
+        The stack's alarms that rang when the plan was made, and since when: these do not send the release back.
     """
 
     candidate: Candidate
@@ -80,6 +86,12 @@ class Plan:
     smoke_images: int
     timeout_seconds: float
     fences: Mapping[str, int] = field(default_factory=dict)
+    bake_seconds: float = 0.0
+    ringing: Mapping[str, str] = field(default_factory=dict)
+
+    def limit_seconds(self, step: Step) -> float:
+        """How long a step may take."""
+        return self.timeout_seconds + (self.bake_seconds if step.verb is Verb.BAKE else 0.0)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -105,11 +117,17 @@ class Plan:
             smoke_images=int(raw["smoke_images"]),
             timeout_seconds=float(raw["timeout_seconds"]),
             fences={target: int(revision) for target, revision in raw["fences"].items()},
+            bake_seconds=float(raw.get("bake_seconds", 0.0)),
+            ringing=dict(raw.get("ringing", {})),
         )
 
 
 def order_steps(
-    targets: Sequence[str], canaries: Mapping[str, float], calls: Mapping[str, Mapping[str, str]] | None = None
+    targets: Sequence[str],
+    canaries: Mapping[str, float],
+    calls: Mapping[str, Mapping[str, str]] | None = None,
+    *,
+    bakes: bool = False,
 ) -> tuple[Step, ...]:
     """Order the steps: everything is prepared and tried first, small shares come before large ones.
 
@@ -120,6 +138,8 @@ def order_steps(
         yet, where there is nobody to share with.
     calls
         For each target what a verb would call.
+    bakes
+        Whether each first share, and in the end the whole, serves for a while before it goes on.
     """
     splitting = [target for target in targets if target in canaries]
     early = {target: canaries[target] for target in splitting if 0 < canaries[target] < 100}
@@ -127,9 +147,11 @@ def order_steps(
     steps += [(target, Verb.TRY, 0.0) for target in splitting]
     for target, percent in early.items():
         steps += [(target, Verb.SHIFT, percent), (target, Verb.CHECK, percent)]
+        steps += [(target, Verb.BAKE, percent)] * bakes
     # What cannot split its traffic goes while the others still serve the champion to most.
     for target in sorted(targets, key=lambda name: name in canaries):
         steps += [(target, Verb.SHIFT, 100.0), (target, Verb.CHECK, 100.0)]
+    steps += [(steps[-1][0], Verb.BAKE, 100.0)] * bakes
     steps += [(target, Verb.CONFIRM, 0.0) for target in targets]
     known = calls or {}
     return tuple(Step(target, verb, percent, known.get(target, {}).get(verb, "")) for target, verb, percent in steps)
@@ -144,6 +166,11 @@ def print_plan(plan: Plan) -> str:
     lines.append(
         f"Each step waits at most {plan.timeout_seconds:g} s; each check sends {plan.smoke_images} test images."
     )
+    if plan.bake_seconds:
+        lines.append(f"Each bake lasts {plan.bake_seconds:g} s.")
+    lines += [
+        f"An alarm that rings sends every target back; {name} rings already and does not." for name in plan.ringing
+    ]
     lines += [f"On any failure {target} goes back to {_before(plan.before[target])}." for target in plan.targets]
     if len({state.get("digest") for state in plan.before.values()}) > 1:
         lines.append("Note: the targets do not all serve the same model now.")

@@ -11,6 +11,7 @@ from ratchet.clock import Clock
 from ratchet.errors import ConflictError, NotFoundError, ReleaseError
 from ratchet.naming import model_pk, release_sk
 from ratchet.registry import ModelVersion, Registry, Stage
+from ratchet.rollout.alarm import AlarmWatch
 from ratchet.rollout.controller import Release
 from ratchet.rollout.example import Example, examples_key, read_examples
 from ratchet.rollout.lock import Locks
@@ -60,6 +61,7 @@ class Releases:
         self._approvals = approvals
         self._make_target = make_target
         self._targets: dict[str, Target] = {}
+        self._alarms = AlarmWatch(aws, deployment)
 
     def target(self, name: str) -> Target:
         """Build a target, once."""
@@ -75,6 +77,10 @@ class Releases:
         """Test images with the answers that are expected."""
         models = Bucket(self._aws, self._deployment.models_bucket)
         return list(read_examples(models, plan.smoke_key, plan.smoke_images))
+
+    def ringing(self) -> dict[str, str]:
+        """The stack's alarms that ring, and since when."""
+        return self._alarms.ringing()
 
     def plan(self, version: ModelVersion, release: ReleaseSpec) -> Plan:
         """Work out a release of a version from what is live now; changes nothing.
@@ -94,7 +100,10 @@ class Releases:
         return Plan(
             candidate=Candidate(version.model, version.version, version.digest, version.uri),
             steps=order_steps(
-                release.targets, canaries, calls={name: target.calls for name, target in targets.items()}
+                release.targets,
+                canaries,
+                calls={name: target.calls for name, target in targets.items()},
+                bakes=release.bake_seconds > 0,
             ),
             before=before,
             tasks=release.tasks,
@@ -102,6 +111,8 @@ class Releases:
             smoke_images=release.smoke_images,
             timeout_seconds=release.health_timeout_seconds,
             fences=fences,
+            bake_seconds=release.bake_seconds,
+            ringing=self.ringing(),
         )
 
     def begin(self, version: ModelVersion, plan: Plan, *, run_id: str, actor: str) -> Release:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from ratchet.registry import ModelVersion
+from ratchet.rollout import alarm
 from ratchet.rollout.example import Example
 from ratchet.rollout.machine import Observed, Outcome
 from ratchet.rollout.plan import Candidate, Verb
@@ -146,6 +147,10 @@ def test_tells_what_every_verb_calls_and_which_resource_it_changes(place):
 @pytest.mark.parametrize("name", target_names())
 def test_every_action_is_granted_by_the_template(granted, name):
     assert set(list_actions(name)) <= granted
+
+
+def test_looking_at_the_alarms_is_granted_by_the_template(granted):
+    assert set(alarm.IAM_ACTIONS) <= granted
 
 
 @pytest.mark.parametrize("name", target_names())

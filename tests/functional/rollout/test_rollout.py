@@ -75,6 +75,24 @@ def test_a_fault_in_one_target_sends_both_back(stack, champion, target, fault, t
     assert after["lambda"]["details"] == before["lambda"]["details"]
 
 
+def test_an_alarm_of_the_stack_sends_both_back(stack, champion):
+    cloudwatch = stack.aws.client("cloudwatch")
+    name = stack.deployment.alarm_names.split(",")[2]
+    candidate = stack.approved()
+    stack.begin(candidate, SPEC.model_copy(update={"bake_seconds": 60}))
+    while "bake" not in (progress := stack.releases.open(MODEL, candidate.version).advance()).step:
+        assert not progress.done, progress
+        time.sleep(0.2)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
+    try:
+        # The next evaluation takes the state back; the release has looked long before.
+        progress = stack.drive(candidate)
+    finally:
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="by hand")
+    assert f"bake lambda at 30 %: the alarm {name} rings" in progress.message
+    assert stack.digests() == {champion.digest}
+
+
 def test_a_service_that_never_gets_healthy_runs_out_of_time(stack, champion):
     broken = stack.approved(ecs="unhealthy")
     stack.begin(broken, SPEC.model_copy(update={"health_timeout_seconds": 30}))

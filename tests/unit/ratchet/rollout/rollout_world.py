@@ -114,6 +114,18 @@ class FakeBucket:
         return {"Body": io.BytesIO(self.objects[Key])}
 
 
+class FakeCloudWatch:
+    """The one call that says which alarms ring, and since when."""
+
+    def __init__(self) -> None:
+        self.alarms: dict[str, str] = {}
+
+    def describe_alarms(self, *, AlarmNames: list[str], StateValue: str) -> Any:
+        assert (AlarmNames, StateValue) == (["alarm-names"], "ALARM")
+        found = [{"AlarmName": name, "StateTransitionedTimestamp": since} for name, since in self.alarms.items()]
+        return {"MetricAlarms": found}
+
+
 @dataclass
 class FakeTarget:
     """A place that serves a model: revisions, a pointer, a share; every effect is written down.
@@ -198,6 +210,7 @@ class World:
         self.clock = HandClock()
         self.dynamo = FakeDynamo()
         self.bucket = FakeBucket()
+        self.cloudwatch = FakeCloudWatch()
         self.table = Table(self, DEPLOYMENT.registry_table)  # type: ignore[arg-type]
         self.registry = Registry(self, DEPLOYMENT, self.clock)  # type: ignore[arg-type]
         self.approvals = Approvals(self, DEPLOYMENT, self.clock, self.registry)  # type: ignore[arg-type]
@@ -209,7 +222,7 @@ class World:
             self.release_whole(self.approved())
 
     def client(self, service: str) -> Any:
-        return {"dynamodb": self.dynamo, "s3": self.bucket}[service]
+        return {"dynamodb": self.dynamo, "s3": self.bucket, "cloudwatch": self.cloudwatch}[service]
 
     @property
     def releases(self) -> Releases:

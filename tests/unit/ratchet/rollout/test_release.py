@@ -426,7 +426,52 @@ def test_the_release_task_run_again_shows_the_plan_that_is_carried_out(world, ch
     assert again == plan
 
 
-ACTIONS = st.sampled_from(["look", "look", "look", "look", "kill", "fail", "doubt", "away", "abort", "wait"])
+BAKING = SPEC.model_copy(update={"bake_seconds": 300})
+
+
+def test_an_alarm_sends_every_target_back_from_wherever_the_release_is(world, champion, challenger):
+    world.begin(challenger)
+    for _ in range(9):
+        world.releases.open(MODEL, challenger.version).advance()
+    assert world.targets["lambda"].canary is not None
+    world.cloudwatch.alarms["errors"] = "12:00"
+    progress = world.drive(challenger)
+    assert "the alarm errors rings" in progress.message
+    assert_back(world, champion, challenger)
+
+
+def test_an_alarm_that_rang_before_does_not_stop_a_fix_until_it_rings_anew(world, champion, challenger):
+    world.cloudwatch.alarms["errors"] = "12:00"
+    world.begin(challenger)
+    assert world.releases.open(MODEL, challenger.version).advance().phase is Phase.PROGRESSING
+    world.cloudwatch.alarms["errors"] = "12:05"
+    world.drive(challenger)
+    assert_back(world, champion, challenger)
+    fix = world.approved()
+    world.release_whole(fix)
+    assert set(world.served().values()) == {fix.digest}
+
+
+def test_a_bake_takes_its_time_and_an_alarm_in_it_sends_every_target_back(world, champion, challenger):
+    plan = world.releases.plan(challenger, BAKING)
+    verbs = [(step.target, step.percent) for step in plan.steps if step.verb is Verb.BAKE]
+    assert verbs == [("lambda", 10.0), ("lambda", 100.0)]
+    world.releases.begin(challenger, plan, run_id="run", actor="alice")
+    began = world.clock.now()
+    while world.releases.open(MODEL, challenger.version).advance().step != "bake lambda at 100 %":
+        world.clock.sleep(POLL_SECONDS)
+    assert (world.clock.now() - began).total_seconds() >= 300
+    world.cloudwatch.alarms["errors"] = "12:00"
+    assert "bake lambda at 100 %: the alarm errors rings" in world.drive(challenger).message
+    assert_back(world, champion, challenger)
+
+
+def test_a_release_that_bakes_in_peace_is_carried_out(world, challenger):
+    world.releases.begin(challenger, world.releases.plan(challenger, BAKING), run_id="run", actor="alice")
+    assert world.drive(challenger, looks=400).succeeded
+
+
+ACTIONS = st.sampled_from(["look", "look", "look", "look", "kill", "fail", "doubt", "away", "abort", "wait", "ring"])
 
 
 class Weather:
@@ -448,6 +493,8 @@ class Weather:
 
     def befall(self, index, action):
         self.now = action
+        if action == "ring":
+            self.world.cloudwatch.alarms["errors"] = str(index)
         if action == "kill":
             KillSwitch(self.world, 1 + (self.seed >> index) % 3, after=bool(self.seed >> index & 1))
         with suppress(Killed):
