@@ -104,6 +104,12 @@ def split_of(key: str, validation_percent: int = 15, test_percent: int = 15) -> 
     return "train"
 
 
+def copy_name(key: str, version_id: str) -> str:
+    """The name of an object version's copy: short and plain, however long and strange the key is."""
+    digest = hashlib.sha256(("%s\n%s" % (version_id, key)).encode("utf-8")).hexdigest()
+    return "%s/%s" % (digest[:2], digest[2:42])
+
+
 @dataclass(frozen=True)
 class Signature:
     """How to feed a model: shape, layout and the preprocessing that training used.

@@ -52,6 +52,21 @@ def channel_manifest_key(dataset: str, version: str) -> str:
     return f"manifests/{dataset}/{version}.sagemaker.json"
 
 
+def copies_prefix(dataset: str) -> str:
+    """Where the copies of a dataset's objects lie; each is written once, and shared by all versions that hold it."""
+    return f"frozen/{dataset}/"
+
+
+def copies_manifest_key(dataset: str, version: str) -> str:
+    """The copies of one dataset version in SageMaker's ManifestFile form."""
+    return f"manifests/{dataset}/{version}.copies.sagemaker.json"
+
+
+def check_report_key(dataset: str, version: str, digest: str, kind: str) -> str:
+    """What a check found about a dataset version, by the digest of what it says; `kind` is `html` or `json`."""
+    return f"checks/{dataset}/{short(version)}/{digest}.{kind}"
+
+
 # -- S3: jobs bucket -------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +166,9 @@ def dataset_pk(dataset: str) -> str:
 def dataset_version_sk(version: str) -> str:
     """Sort key of one dataset version."""
     return f"VERSION#{version}"
+
+
+COPIED_SK = "COPIED"  # the newest version of a dataset whose copies are complete
 
 
 def claim_pk(pipeline: str) -> str:

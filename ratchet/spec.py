@@ -6,15 +6,14 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
+from ratchet.dataset_spec import Bound, Data, Name, Part, Percent
 from ratchet.errors import SpecError
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$", description="Small letters, digits and hyphens.")]
-Percent = Annotated[float, Field(ge=0, le=100)]
 Hyperparameter = str | int | float | bool
 Target = Literal["ecs", "lambda"]
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly)|(\S+\s+){4}\S+)$")
@@ -23,31 +22,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 20
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Image(_Part):
-    """What the network is fed."""
-
-    channels: Literal[1, 3] = Field(3, description="1 for grey, 3 for RGB.")
-    height: int = Field(224, ge=8, le=2048, description="Pixels.")
-    width: int = Field(224, ge=8, le=2048, description="Pixels.")
-
-
-class Data(_Part):
-    """Which dataset, and what must hold before money is spent on it."""
-
-    dataset: Name
-    labels: tuple[str, ...] = Field((), description="Required classes; empty means whatever the dataset holds.")
-    image: Image = Image()
-    min_images_per_class: int = Field(1, ge=1)
-    max_unreadable_percent: Percent = 0.0
-    quiet_seconds: float = Field(60.0, ge=0, le=86_400, description="How long the prefix must have been still.")
-    max_wait_seconds: float = Field(3600.0, gt=0, le=7 * 86_400, description="Freeze then, still or not.")
-
-
-class Training(_Part):
+class Training(Part):
     """What runs where to make a model."""
 
     compute: Literal["sagemaker"] = "sagemaker"
@@ -71,20 +46,7 @@ class Training(_Part):
         return value
 
 
-class Bound(_Part):
-    """A range that a figure must be in."""
-
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Bound:
-        if self.min is None and self.max is None:
-            raise ValueError("needs `min` or `max`")
-        return self
-
-
-class Slice(_Part):
+class Slice(Part):
     """A class that must not become worse unnoticed."""
 
     label: str = Field("*", description="A label, or * for every one.")
@@ -95,7 +57,7 @@ class Slice(_Part):
 Metric = Literal["accuracy", "top5_accuracy", "log_loss"]
 
 
-class Gates(_Part):
+class Gates(Part):
     """When a candidate may be shown to a person."""
 
     thresholds: dict[Metric, Bound] = Field(default={"accuracy": Bound(min=0.5)})
@@ -103,14 +65,14 @@ class Gates(_Part):
     slices: tuple[Slice, ...] = ()
 
 
-class Approval(_Part):
+class Approval(Part):
     """Who may say yes."""
 
     approvers: tuple[str, ...] = Field(min_length=1, description="Airflow user names; nobody else may decide.")
     timeout_hours: float = Field(72.0, gt=0, le=24 * 90, description="Unanswered means expired, never approved.")
 
 
-class Release(_Part):
+class Release(Part):
     """Where and how a model goes live."""
 
     targets: tuple[Target, ...] = Field(get_args(Target), min_length=1)
@@ -123,7 +85,7 @@ class Release(_Part):
     )
 
 
-class Pipeline(_Part):
+class Pipeline(Part):
     """One pipeline: what to retrain, when, how it is judged, who approves, where it goes."""
 
     name: Name

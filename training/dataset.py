@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ratchet.contract import copy_name
 from training.checksum import matches
 from training.container import DataProblem
 
@@ -88,9 +89,13 @@ def _check_keys(keys: Sequence[str]) -> None:
             raise DataProblem("the key %r is not of the form <label>/<file>: move or remove the object" % key)
 
 
-def read_frozen(folder: Path, entry: Entry) -> Optional[bytes]:
+def locate(folder: Path, entry: Entry, names: str) -> Path:
+    """Where an entry's file lies: under its key, or, for `copies`, under the name of its version's copy."""
+    return folder / (copy_name(entry.key, entry.version_id) if names == "copies" else entry.key)
+
+
+def read_frozen(path: Path, entry: Entry) -> Optional[bytes]:
     """The bytes of an entry's file; None when it is not what was frozen."""
-    path = folder / entry.key
     try:
         if path.stat().st_size != entry.size:
             return None

@@ -20,6 +20,7 @@ from training.dataset import (
     Entry,
     Frozen,
     choose_labels,
+    locate,
     read_frozen,
     read_manifest,
     refuse_changes,
@@ -94,12 +95,13 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--labels", default="", help="comma-separated, in the order of the outputs")
     parser.add_argument("--min-images-per-class", type=at_least(1, int), default=1)
     parser.add_argument("--max-unreadable-percent", type=at_least(0, float), default=0.0)
+    parser.add_argument("--names", choices=("keys", "copies"), default="keys", help="how the dataset's files are named")
     return parser.parse_args(arguments)
 
 
 def read_example(source: Path, entry: Entry, options: argparse.Namespace) -> Example:
     """Check one object against the manifest, decode it and encode it anew."""
-    data = read_frozen(source, entry)
+    data = read_frozen(locate(source, entry, options.names), entry)
     if data is None:
         return Example(entry, changed=True)
     try:

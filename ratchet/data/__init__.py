@@ -2,6 +2,7 @@
 
 from ratchet.data.check import Finding, check_manifest
 from ratchet.data.claim import Claim, Claims
+from ratchet.data.custody import Custody
 from ratchet.data.manifest import Diff, Manifest, ObjectEntry, diff_manifests, digest_entries, histogram
 from ratchet.data.quiet import Observation, Settled, still_for
 from ratchet.data.ruling import ClaimState
@@ -11,6 +12,7 @@ __all__ = [
     "Claim",
     "ClaimState",
     "Claims",
+    "Custody",
     "DatasetStore",
     "DatasetVersion",
     "Diff",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ratchet.data.manifest import Manifest
-from ratchet.spec import Data
+from ratchet.dataset_spec import Data
 
 _EXAMPLES = 5
 

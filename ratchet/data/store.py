@@ -6,7 +6,7 @@ import contextlib
 import logging
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -68,8 +68,21 @@ class DatasetStore:
 
     def list_objects(self, dataset: str) -> list[ObjectEntry]:
         """The dataset's objects now, sorted by key; `DataError` when the bucket keeps no versions."""
-        with self._current(dataset) as entries:
+        with self.current(dataset) as entries:
             return list(entries)
+
+    @contextlib.contextmanager
+    def current(self, dataset: str, known: Iterable[ObjectEntry] | None = None) -> Iterator[Iterator[ObjectEntry]]:
+        """The dataset's objects now, in the order of their keys, however many.
+
+        Parameters
+        ----------
+        known
+            Entries whose versions need not be asked about again; those of the newest version by default.
+        """
+        checksums = Checksums(self._aws, self._bucket.name, dataset_prefix(dataset))
+        with listing.list_current(self._aws, self._bucket.name, dataset) as listed:
+            yield checksums.resolve(listed, self._known(dataset) if known is None else known)
 
     def observe(self, dataset: str) -> Observation:
         """Look at when the dataset's prefix last changed."""
@@ -89,7 +102,7 @@ class DatasetStore:
         """
         prefix = dataset_prefix(dataset)
         with tempfile.TemporaryDirectory(prefix="ratchet-freeze-") as folder:
-            with self._current(dataset) as entries:
+            with self.current(dataset) as entries:
                 objects, counted = spool_entries(entries, Path(folder) / "spool")
             if not counted.count:
                 raise DataError(
@@ -128,13 +141,6 @@ class DatasetStore:
         rows = map(_version, self._table.query(dataset_pk(dataset), dataset_version_sk("")))
         return sorted(rows, key=lambda row: row.number, reverse=True)
 
-    @contextlib.contextmanager
-    def _current(self, dataset: str) -> Iterator[Iterator[ObjectEntry]]:
-        """What is there now; what the newest version knows already is not asked about again."""
-        checksums = Checksums(self._aws, self._bucket.name, dataset_prefix(dataset))
-        with listing.list_current(self._aws, self._bucket.name, dataset) as listed:
-            yield checksums.resolve(listed, self._known(dataset))
-
     def _known(self, dataset: str) -> Iterator[ObjectEntry]:
         head = self._table.find(dataset_pk(dataset), HEAD_SK)
         if head is None:
@@ -155,10 +161,11 @@ class DatasetStore:
         """Write both files; the first writer's manifest stands, for its version ids are as good as ours."""
         dataset, version = manifest.dataset, manifest.version
         keys, prefix = (entry.key for entry in manifest.objects), self._bucket.uri(manifest.prefix)
-        self._write_first(channel_manifest_key(dataset, version), lambda path: write_channel(prefix, keys, path))
-        self._write_first(manifest_key(dataset, version), lambda path: write_manifest(manifest, path))
+        self.write_first(channel_manifest_key(dataset, version), lambda path: write_channel(prefix, keys, path))
+        self.write_first(manifest_key(dataset, version), lambda path: write_manifest(manifest, path))
 
-    def _write_first(self, key: str, write: Callable[[Path], None]) -> None:
+    def write_first(self, key: str, write: Callable[[Path], None]) -> None:
+        """Write a file of the data bucket unless it is there; whoever else wrote it, wrote the same."""
         if self._bucket.exists(key):
             return
         with tempfile.TemporaryDirectory(prefix="ratchet-freeze-") as folder:

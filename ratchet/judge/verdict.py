@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ratchet.dataset_spec import Bound
 from ratchet.judge.report import ClassFigures, Measurement, Report
 from ratchet.judge.significance import Significance, compare_paired
-from ratchet.spec import Bound, Gates, Slice
+from ratchet.spec import Gates, Slice
 
 METRICS = ("accuracy", "top5_accuracy", "log_loss")
 _EVERY_LABEL = "*"

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from ratchet.compute.order import Channel, JobOrder
 from ratchet.contract import METRIC_NAMES, digest_of
-from ratchet.naming import channel_manifest_key, manifest_key, run_tags
+from ratchet.naming import channel_manifest_key, copies_manifest_key, manifest_key, run_tags
 from ratchet.spec import Pipeline
 
 EVALUATION_METRICS = ("challenger_accuracy", "champion_accuracy")
@@ -70,8 +70,11 @@ class OrderBook:
         }
         if data.labels:
             parameters["labels"] = ",".join(data.labels)
+        if data.freeze == "copy":
+            parameters["names"] = "copies"
+        objects = copies_manifest_key if data.freeze == "copy" else channel_manifest_key
         channels = (
-            Channel("dataset", base + channel_manifest_key(data.dataset, dataset_version), manifest=True),
+            Channel("dataset", base + objects(data.dataset, dataset_version), manifest=True),
             Channel("manifest", base + manifest_key(data.dataset, dataset_version)),
         )
         return self._order(Step.PREPARE, "training/prepare.py", channels, parameters)

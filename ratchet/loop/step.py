@@ -96,6 +96,8 @@ def freeze(workshop: Workshop, request: Request) -> Ticket:
     )
     if not claim.granted:
         return Ticket(granted=False, reason=claim.reason, dataset_version=manifest.version)
+    if data.freeze == "copy":
+        workshop.custody.copy(manifest)
     code_uri = upload_bundle(workshop.aws, workshop.deployment.jobs_bucket, bundle)
     return Ticket(
         granted=True,
@@ -109,6 +111,13 @@ def freeze(workshop: Workshop, request: Request) -> Ticket:
     )
 
 
+def refuse_changes(workshop: Workshop, dataset_version: str) -> None:
+    """Refuse to go on when objects that are trained on where they lie are no longer what was frozen."""
+    data = workshop.pipeline.data
+    if data.freeze == "reference":
+        workshop.custody.refuse_changes(workshop.datasets.read(data.dataset, dataset_version))
+
+
 def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> None:
     """Close this run's claim: the work on this dataset version has an outcome."""
     workshop.claims.finish(
@@ -119,6 +128,7 @@ def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> 
 def check(workshop: Workshop, dataset_version: str) -> dict[str, int]:
     """Check a dataset version by its manifest, before money is spent; return the images of each class."""
     data = workshop.pipeline.data
+    refuse_changes(workshop, dataset_version)
     manifest = workshop.datasets.read(data.dataset, dataset_version)
     findings = check_manifest(manifest, data)
     if findings:
@@ -173,7 +183,8 @@ def archive_uri(workshop: Workshop, job: str) -> str:
 
 
 def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: str, train_job: str) -> ModelVersion:
-    """Give the trained artefact its version number."""
+    """Give the trained artefact its version number, unless what it was trained on has changed meanwhile."""
+    refuse_changes(workshop, ticket.dataset_version)
     status = workshop.backend.poll(train_job)
     cost = cost_of(status, workshop.settings.region, workshop.clock.now())
     champion = workshop.registry.champion(workshop.pipeline.model_name)

@@ -102,12 +102,12 @@ CONTENT = b"content"
 )
 def test_a_file_is_read_only_if_its_checksum_is_the_frozen_one(tmp_path, checksum, found):
     (tmp_path / "file").write_bytes(CONTENT)
-    assert (read_frozen(tmp_path, Entry("file", len(CONTENT), checksum)) is not None) == found
+    assert (read_frozen(tmp_path / "file", Entry("file", len(CONTENT), checksum)) is not None) == found
 
 
 def test_a_file_of_another_size_is_not_what_was_frozen(tmp_path):
     (tmp_path / "file").write_bytes(CONTENT)
-    assert read_frozen(tmp_path, Entry("file", len(CONTENT) + 1, "etag:x-2")) is None
+    assert read_frozen(tmp_path / "file", Entry("file", len(CONTENT) + 1, "etag:x-2")) is None
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_checksums_that_python_lacks_are_those_of_the_catalogue(checksum, pieces
 def test_a_checksum_of_an_unknown_kind_is_refused(tmp_path):
     (tmp_path / "file").write_bytes(CONTENT)
     with pytest.raises(DataProblem, match="no known kind"):
-        read_frozen(tmp_path, Entry("file", len(CONTENT), "md4:1"))
+        read_frozen(tmp_path / "file", Entry("file", len(CONTENT), "md4:1"))
 
 
 def test_labels_are_sorted_unless_an_order_is_asked_for():
