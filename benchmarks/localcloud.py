@@ -26,6 +26,8 @@ from ratchet.laptop.process import poll_until
 ROOT = Path(__file__).resolve().parent.parent
 BODY = b"x" * 4096
 TABLE = "bench"
+KEY = "bench"  # of a server that lives as long as the run
+KEY_VARIABLES = {"LOCALCLOUD_ACCESS_KEY_ID": KEY, "LOCALCLOUD_SECRET_ACCESS_KEY": KEY}
 _START_LIMIT_SECONDS = 60.0
 _END_LIMIT_SECONDS = 20.0
 _WARM_UP_CALLS = 20
@@ -59,7 +61,7 @@ class Side:
     def __init__(self, url: str) -> None:
         import boto3
 
-        keys = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench", "region_name": "us-east-1"}
+        keys = {"aws_access_key_id": KEY, "aws_secret_access_key": KEY, "region_name": "us-east-1"}
         self.s3 = boto3.client("s3", endpoint_url=url, **keys)
         self.table = boto3.client("dynamodb", endpoint_url=url, **keys)
         self.s3.create_bucket(Bucket=TABLE)
@@ -129,7 +131,7 @@ def _start(command: list[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, *command],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **KEY_VARIABLES, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,

@@ -6,7 +6,6 @@ in the demo, reads from Airflow when each task began and ended, and takes the st
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from ratchet.cli.predict import TARGETS, ask_all
 from ratchet.cli.run import dag_of
 from ratchet.cli.session import Session, start_session
 from ratchet.laptop.digits import COUNT, write_digits
-from ratchet.laptop.home import Ports
+from ratchet.laptop.home import Ports, use_environment
 from ratchet.laptop.stack import Laptop
 
 GOAL_SECONDS = 60.0
@@ -52,7 +51,7 @@ def main() -> int:
         base = Path(cleanup.enter_context(folder))
         laptop = Laptop(base / "home", Ports.find_free(), tell)
         cleanup.callback(laptop.down)
-        os.environ.update(laptop.aws_environment)
+        use_environment(laptop.aws_environment)
         laptop.up()
         course = Course(start_session(as_json=True), base / "scans")
         rounds = [course.run(count) for count in counts]

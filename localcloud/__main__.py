@@ -1,4 +1,7 @@
-"""`python -m localcloud`: run the laptop's AWS until it is told to end."""
+"""`python -m localcloud`: run the laptop's AWS until it is told to end.
+
+`python -m localcloud env` prints what a shell needs to talk to the one that runs: eval "$(python -m localcloud env)".
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,16 @@ import argparse
 import json
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from localcloud.access import instance_file, write_private
 from localcloud.server import DEFAULT_HOME, DEFAULT_PORT, LocalCloud, PortInUse
 
 _CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name", "region"})
@@ -22,36 +27,42 @@ _CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name",
 def main(arguments: list[str] | None = None) -> int:
     """Start, say where it is, wait for a signal, end everything; return the exit code."""
     options = _parse(arguments)
+    if options.command == "env":
+        return _print_environment(options.home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # A stop that comes while the engines load must be kept, not lost.
     asked = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: asked.set())
-    cloud = LocalCloud(
-        host=options.host,
-        port=options.port,
-        home=options.home,
-        mxnet_python=options.mxnet_python,
-        region=options.region,
-        public_name=options.public_name,
-    )
     try:
+        cloud = LocalCloud(
+            host=options.host,
+            port=options.port,
+            home=options.home,
+            mxnet_python=options.mxnet_python,
+            region=options.region,
+            public_name=options.public_name,
+        )
         cloud.start()
-    except PortInUse as error:
+    except (PortInUse, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    files = [file for file in (instance_file(options.home), options.ready_file) if file is not None]
     try:
-        _announce(cloud, options.ready_file)
+        _announce(cloud, files)
         asked.wait()
     finally:
-        if options.ready_file is not None:
-            options.ready_file.unlink(missing_ok=True)
+        for file in files:
+            file.unlink(missing_ok=True)
         cloud.stop()
     return 0
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="localcloud", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
+    parser.add_argument(
+        "command", nargs="?", choices=["run", "env"], default="run", help="run it, or tell a shell of it"
+    )
     parser.add_argument("--config", type=Path, help=f"TOML file with any of: {', '.join(sorted(_CONFIG_KEYS))}")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"port to listen on, 0 for a free one ({DEFAULT_PORT})")
@@ -59,7 +70,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mxnet-python", type=Path, help="interpreter of the MXNet environment")
     parser.add_argument("--region", help="region of what runs by itself (us-east-1)")
     parser.add_argument("--public-name", help="name under which others reach this machine (localhost)")
-    parser.add_argument("--ready-file", type=Path, help="written as JSON with url and pid once it answers")
+    parser.add_argument(
+        "--ready-file",
+        type=Path,
+        help="written as JSON with url, pid and access key once it answers; the owner alone reads it",
+    )
     options = parser.parse_args(arguments)
     try:
         config = _read_config(options.config)
@@ -94,15 +109,22 @@ def _merge(options: argparse.Namespace, config: Mapping[str, Any]) -> argparse.N
     return options
 
 
-def _announce(cloud: LocalCloud, ready_file: Path | None) -> None:
+def _announce(cloud: LocalCloud, files: Sequence[Path]) -> None:
     sys.stdout.write(f"localcloud answers at {cloud.url}\n")
     sys.stdout.flush()
-    if ready_file is not None:
-        # Written aside and renamed, so that whoever waits for it never reads half of it.
-        ready_file.parent.mkdir(parents=True, exist_ok=True)
-        draft = ready_file.with_name(f"{ready_file.name}.{os.getpid()}")
-        draft.write_text(json.dumps({"url": cloud.url, "pid": os.getpid()}), encoding="utf-8")
-        draft.replace(ready_file)
+    for file in files:
+        write_private(file, {"url": cloud.url, "pid": os.getpid(), "environment": cloud.environment})
+
+
+def _print_environment(home: Path) -> int:
+    """Print the variables of the instance that runs with this home, for a shell to take over."""
+    try:
+        found = json.loads(instance_file(home).read_text("utf-8"))
+    except FileNotFoundError:
+        sys.stderr.write(f"no localcloud runs with the home {home}: start it, or name another one with --home\n")
+        return 1
+    sys.stdout.writelines(f"export {name}={shlex.quote(value)}\n" for name, value in found["environment"].items())
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,7 +13,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from localcloud.chain import Answer, Environ, Exchange, Next, StartResponse, Step, Wsgi, ask_wsgi, link, tell
+from localcloud.chain import (
+    Answer,
+    ConnectionCut,
+    Environ,
+    Exchange,
+    Next,
+    StartResponse,
+    Step,
+    Wsgi,
+    ask_wsgi,
+    link,
+    tell,
+)
 from localcloud.lock import service_lock
 from localcloud.refusal import Refusal, refuse
 from localcloud.request import Call
@@ -56,6 +68,8 @@ def survive(exchange: Exchange, then: Next) -> Answer:
     """Tell a failure of ours as the service would tell one of its own."""
     try:
         return then(exchange)
+    except ConnectionCut:
+        raise
     except Exception:  # noqa: BLE001 - the edge of a request: the server must survive it
         call = exchange.head
         _log.exception("%s %s %s failed", call.service, call.method, call.target or call.path)

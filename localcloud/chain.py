@@ -12,11 +12,16 @@ from functools import cached_property
 from io import BytesIO
 from typing import Any
 
+from localcloud.principal import Principal
 from localcloud.request import Call, read_call
 
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class ConnectionCut(Exception):
+    """The connection ends here, as if the network had failed: nothing more is sent."""
 
 
 @dataclass
@@ -27,9 +32,15 @@ class Exchange:
     ----------
     environ
         WSGI's; a step may change it for those after it.
+    principal
+        Who calls, once that is known.
+    operation
+        What the call asks for, by AWS's name, once that is known.
     """
 
     environ: Environ
+    principal: Principal | None = None
+    operation: str = ""
 
     @property
     def path(self) -> str:

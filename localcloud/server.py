@@ -7,10 +7,12 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from localcloud.access import find_access_key
 from localcloud.application import Application, Checks, Health, Pages, serialize
 from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step
@@ -51,6 +53,11 @@ class LocalCloud:
         Region of what the engines do by themselves.
     public_name
         Name under which others reach this machine: what load balancers call themselves and children call AWS.
+
+    Raises
+    ------
+    ValueError
+        When the environment gives half an access key, or the one kept in the home cannot be read.
     """
 
     def __init__(  # noqa: PLR0913 - one for each option of the command line
@@ -71,6 +78,7 @@ class LocalCloud:
         self._mxnet_python = mxnet_python
         self._given_engines = engines
         self._region = region
+        self.access_key = find_access_key(home, os.environ)
         self._engines: list[Engine] = []
         self._supervisor = Supervisor(find_cgroups())
         self._spot = SpotDesk()
@@ -81,6 +89,16 @@ class LocalCloud:
     def url(self) -> str:
         """Where clients reach it, for AWS_ENDPOINT_URL."""
         return f"http://{self._public_name}:{self._port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the owner's programs need to reach it: the endpoint, the region and the access key."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": self._region,
+            "AWS_DEFAULT_REGION": self._region,
+            **self.access_key.variables(),
+        }
 
     def start(self) -> None:
         """Listen, install the engines, answer.
@@ -163,14 +181,17 @@ class LocalCloud:
 
     def _steps(self) -> list[Step]:
         """What stands before moto, in the order in which a request meets it."""
+        from localcloud.authentication import Authentication
         from localcloud.console import PREFIX, Console
         from localcloud.job_page import describe_job
+        from localcloud.keyring import Keyring
 
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
         return [
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
             Pages({PREFIX: Console(partial(describe_job, region=self._region)), SPOT_PATH: self._spot}),
+            Authentication(Keyring(self.access_key), lambda: datetime.now(UTC)),
             Checks([Validator(), check_body]),
             serialize,
         ]

@@ -13,5 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if "AIRFLOW_HOME" not in os.environ:
     os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="ratchet-airflow-")
     atexit.register(shutil.rmtree, os.environ["AIRFLOW_HOME"], ignore_errors=True)
+# Every localcloud of the tests takes this key; those about keys say otherwise.
+os.environ |= {"LOCALCLOUD_ACCESS_KEY_ID": "test", "LOCALCLOUD_SECRET_ACCESS_KEY": "test"}
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")

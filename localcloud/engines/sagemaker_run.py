@@ -149,7 +149,9 @@ class TrainingRun(JobThread[Ending]):
 
     def _command(self, layout: Layout, runtime: Runtime) -> Command:
         names = {"TRAINING_JOB_NAME": self.job.name, "TRAINING_JOB_ARN": self.job.arn}
-        return make_command(layout, runtime, self.site.environment(layout.root) | names, self.job.request)
+        return make_command(
+            layout, runtime, self.site.environment(layout.root, self.job.request["RoleArn"]) | names, self.job.request
+        )
 
     def _read(self, host: int, line: str) -> None:
         at = now()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from moto.core import DEFAULT_ACCOUNT_ID
+
+from localcloud.credentials import issue_credentials
 from localcloud.engine import Host
 from localcloud.engines.sagemaker_failure import JobFailure
 from localcloud.process import base_environment
@@ -51,8 +54,8 @@ class Site:
     folder: Path
     region: str
 
-    def environment(self, home: Path) -> dict[str, str]:
-        """Return the variables that say where AWS is, and that `home` is the container's own."""
+    def environment(self, home: Path, role: str) -> dict[str, str]:
+        """Return the variables that say where AWS is, whose role calls it, and that `home` is the container's own."""
         return {
             **base_environment(),
             "HOME": str(home),
@@ -60,8 +63,7 @@ class Site:
             "AWS_ENDPOINT_URL": self.host.endpoint_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "localcloud",
-            "AWS_SECRET_ACCESS_KEY": "localcloud",
+            **issue_credentials(DEFAULT_ACCOUNT_ID, region=self.region, session="SageMaker", role=role),
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 

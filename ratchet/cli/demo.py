@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -30,7 +29,7 @@ from ratchet.cli.stack import AirflowPort, LocalcloudPort, ServicePort, choose_p
 from ratchet.cli.status import describe_pipeline
 from ratchet.errors import ApprovalError
 from ratchet.laptop.digits import COUNT, write_digits
-from ratchet.laptop.home import Ports
+from ratchet.laptop.home import Ports, use_environment
 from ratchet.laptop.stack import Laptop
 from ratchet.naming import short
 
@@ -66,10 +65,10 @@ def demo(
         laptop = Laptop(
             session.settings.home, choose_ports(localcloud_port, airflow_port, service_port), session.output.say
         )
-        os.environ.update(laptop.aws_environment)
         if laptop.down():
             session.output.say("stopped the stack that ran here: the demo starts from an empty one")
         shutil.rmtree(laptop.home.folder, ignore_errors=True)
+        use_environment(laptop.aws_environment)
         places = laptop.up()
         show = Show(start_session(as_json=as_json), laptop)
         complete = show.perform()

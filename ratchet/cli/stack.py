@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from ratchet.cli.session import AsJson, exit_codes, start_session
-from ratchet.laptop.home import Ports
+from ratchet.laptop.home import Ports, use_environment
 from ratchet.laptop.stack import Laptop
 
 LocalcloudPort = Annotated[
@@ -41,7 +40,7 @@ def up(
     ports = choose_ports(localcloud_port, airflow_port, service_port)
     with exit_codes(session.output):
         laptop = Laptop(session.settings.home, ports, session.output.say)
-        os.environ.update(laptop.aws_environment)
+        use_environment(laptop.aws_environment)
         places = laptop.up()
         session.output.table("Where things are", ("what", "where", ""), [(p.name, p.url, p.note) for p in places])
         session.output.say("Stop everything with: make down")

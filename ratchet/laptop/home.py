@@ -14,6 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT_FILE = "environment.json"
+AWS_KEY = ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY")
+_CREDENTIALS = frozenset(f"AWS_{name}" for name in AWS_KEY)
+_OTHER_CREDENTIALS = ("AWS_SESSION_TOKEN", "AWS_PROFILE")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,10 @@ class Home:
         keys = self._kept(self.folder / "airflow" / "keys.json", ("jwt", "api", "fernet_source"))
         return {f"password:{name}": value for name, value in passwords.items()} | keys
 
+    def aws_key(self) -> dict[str, str]:
+        """Return the owner's key for this stack's localcloud; made once and then kept, readable by the owner alone."""
+        return self._kept(self.folder / "aws-key.json", AWS_KEY)
+
     def password(self, person: str) -> str:
         """Return the Airflow password of a person of this stack."""
         return str(json.loads(self.passwords_file.read_text("utf-8"))[person])
@@ -102,21 +109,31 @@ class Home:
 
 def adopt_environment(folder: Path) -> None:
     """Use the laptop stack that is up in `folder`, where the environment does not say otherwise."""
-    for name, value in Home(folder).read_environment().items():
+    found = Home(folder).read_environment()
+    endpoint = found.get("AWS_ENDPOINT_URL")
+    if os.environ.get("AWS_ENDPOINT_URL", endpoint) == endpoint:
+        use_environment({name: value for name, value in found.items() if name in _CREDENTIALS})
+    for name, value in found.items():
         os.environ.setdefault(name, value)
 
 
-def aws_environment(home: Path, ports: Ports, pipelines: Path) -> dict[str, str]:
-    """What points boto3 and Ratchet at this stack."""
+def use_environment(environment: Mapping[str, str]) -> None:
+    """Talk to this stack with its own key: another key that this process was given is another cloud's."""
+    for name in _OTHER_CREDENTIALS if set(environment) >= _CREDENTIALS else ():
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+
+
+def aws_environment(home: Home, ports: Ports, pipelines: Path) -> dict[str, str]:
+    """What points boto3 and Ratchet at this stack, with its owner's key."""
     endpoint = f"http://localhost:{ports.localcloud}"
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "laptop",
-        "AWS_SECRET_ACCESS_KEY": "laptop",
+        **{f"AWS_{name}": value for name, value in home.aws_key().items()},
         "AWS_EC2_METADATA_DISABLED": "true",
-        "RATCHET_HOME": str(home.resolve()),
+        "RATCHET_HOME": str(home.folder.resolve()),
         "RATCHET_PIPELINES": str(pipelines.resolve()),
         "RATCHET_POLL_SECONDS": "1",
         "RATCHET_AIRFLOW_URL": f"http://localhost:{ports.airflow}",

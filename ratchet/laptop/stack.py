@@ -8,10 +8,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ratchet.errors import SpecError, UnavailableError
 from ratchet.laptop.home import (
+    AWS_KEY,
     ROOT,
     Home,
     Ports,
@@ -58,7 +60,12 @@ class Laptop:
         self.ports = ports
         self.tell = tell
         self.table = ProcessTable(folder)
-        self.aws_environment = aws_environment(folder, ports, pipelines)
+        self._pipelines = pipelines
+
+    @cached_property
+    def aws_environment(self) -> dict[str, str]:
+        """What points boto3 and Ratchet at this stack; the first look makes the stack's key."""
+        return aws_environment(self.home, self.ports, self._pipelines)
 
     def up(self) -> list[Place]:
         """Start whatever does not run; return where things are.
@@ -123,7 +130,8 @@ class Laptop:
         self.tell("starting localcloud")
         folder = (self.home.folder / "localcloud").resolve()
         argv = [sys.executable, "-m", "localcloud", "--port", str(self.ports.localcloud), "--home", str(folder)]
-        self.table.start("localcloud", argv, environment=inherited_environment(), cwd=ROOT)
+        key = {f"LOCALCLOUD_{name}": self.aws_environment[f"AWS_{name}"] for name in AWS_KEY}
+        self.table.start("localcloud", argv, environment=inherited_environment() | key, cwd=ROOT)
         health = f"{self.aws_environment['AWS_ENDPOINT_URL']}/_localcloud/health"
         self._wait("localcloud", lambda: _get(health) is not None, ["localcloud"])
 

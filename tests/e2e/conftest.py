@@ -20,7 +20,7 @@ from ratchet.cli.data import upload
 from ratchet.cli.gate import waiting_digest
 from ratchet.cli.session import Session, start_session
 from ratchet.laptop.digits import write_digits
-from ratchet.laptop.home import ROOT, Ports
+from ratchet.laptop.home import ROOT, Ports, use_environment
 from ratchet.laptop.process import poll_until
 from ratchet.laptop.stack import Laptop
 from ratchet.loop.workshop import Workshop
@@ -167,7 +167,7 @@ def loop(tmp_path_factory) -> Iterator[Loop]:
     with ExitStack() as cleanup:
         cleanup.callback(restore_environment, saved)
         cleanup.callback(laptop.down)
-        os.environ.update(laptop.aws_environment)
+        use_environment(laptop.aws_environment)
         connect.cache_clear()
         cached_deployment.cache_clear()
         laptop.up()

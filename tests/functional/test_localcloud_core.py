@@ -207,7 +207,7 @@ def test_a_second_server_forgets_what_the_first_knew(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from localcloud.server import LocalCloud; import boto3\n"
         "def s3(cloud): return boto3.client('s3', region_name='us-east-1', endpoint_url=cloud.url,"
-        " aws_access_key_id='a', aws_secret_access_key='b')\n"
+        " aws_access_key_id='test', aws_secret_access_key='test')\n"
         "for _ in range(2):\n"
         f"    with LocalCloud(home=Path({str(tmp_path)!r}), engines=[]) as cloud:\n"
         "        assert s3(cloud).list_buckets()['Buckets'] == []\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import socket
@@ -31,7 +30,7 @@ def free_port() -> str:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A started localcloud, and the variables that the page tells to export."""
+    """A started localcloud, and the variables that the page's command exports."""
     home = tmp_path_factory.mktemp("localcloud")
     ready = home / "ready.json"
     command = [sys.executable, "-m", "localcloud", "--port", "0", "--home", str(home), "--ready-file", str(ready)]
@@ -40,10 +39,10 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
         for _ in poll_until(LIMIT_SECONDS):
             if ready.is_file() or process.poll() is not None:
                 break
-        url = json.loads(ready.read_text())["url"]
-        exports = dict(re.findall(r"^export (\w+)=(\S+)$", PAGE, re.MULTILINE))
-        assert exports["AWS_ENDPOINT_URL"] == "http://localhost:4566"
-        yield {"PATH": os.environ["PATH"], **exports, "AWS_ENDPOINT_URL": url}
+        assert 'eval "$(.venv/bin/python -m localcloud env)"' in PAGE
+        told = [sys.executable, "-m", "localcloud", "env", "--home", str(home)]
+        exports = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        yield {"PATH": os.environ["PATH"], **dict(re.findall(r"^export (\w+)=(\S+)$", exports, re.MULTILINE))}
     finally:
         process.terminate()
         process.wait(LIMIT_SECONDS)
@@ -74,7 +73,8 @@ def test_the_page_knows_every_option() -> None:
 
 def test_the_page_knows_every_variable() -> None:
     settings = (ROOT / "docs" / "localcloud" / "sagemaker.md").read_text("utf-8")
-    assert set(re.findall(r"`(LOCALCLOUD_\w+)`", settings)) == set(re.findall(r"`(LOCALCLOUD_\w+)`", PAGE))
+    keys = (ROOT / "docs" / "localcloud" / "keys.md").read_text("utf-8")
+    assert set(re.findall(r"`(LOCALCLOUD_\w+)`", settings + keys)) == set(re.findall(r"`(LOCALCLOUD_\w+)`", PAGE))
 
 
 def test_the_page_knows_every_image() -> None:

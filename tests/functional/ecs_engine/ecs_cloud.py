@@ -60,7 +60,7 @@ class Cloud:
         self.ecs.create_cluster(clusterName="serving")
 
     def client(self, name: str) -> Any:
-        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
         return boto3.client(name, endpoint_url=self.url, region_name="us-east-1", **keys)
 
     def create_group(self, name: str, **more: Any) -> str:

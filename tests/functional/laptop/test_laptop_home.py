@@ -27,8 +27,9 @@ def test_secrets_are_made_once_and_only_their_owner_reads_them(home):
     again = home.make_secrets(("alice", "bob"))
     assert {name: again[name] for name in first} == first
     assert home.password("alice") == first["password:alice"]
+    assert home.aws_key() == home.aws_key()
     assert len(set(again.values())) == len(again)
-    for file in (home.folder / "airflow").iterdir():
+    for file in [*(home.folder / "airflow").iterdir(), home.folder / "aws-key.json"]:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
@@ -39,6 +40,27 @@ def test_the_command_line_finds_the_stack_that_is_up_and_prefers_its_own_environ
     home.remember_environment({"RATCHET_STACK": "theirs", "RATCHET_AIRFLOW_URL": "http://localhost:1"})
     adopt_environment(home.folder)
     assert (os.environ["RATCHET_STACK"], os.environ["RATCHET_AIRFLOW_URL"]) == ("mine", "http://localhost:1")
+
+
+def test_the_stack_is_asked_with_its_own_key_and_never_with_another_cloud_s(home, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.setenv(name, "a real cloud's")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "to be restored")
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    told = {name: value for name, value in aws_environment(home, Ports(), home.folder).items() if "AWS" in name}
+    home.remember_environment(told)
+    adopt_environment(home.folder)
+    assert os.environ.items() >= told.items()
+    assert not {"AWS_SESSION_TOKEN", "AWS_PROFILE"} & set(os.environ)
+
+
+def test_another_endpoint_keeps_its_own_key(home, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "mine")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    home.remember_environment({"AWS_ENDPOINT_URL": "http://localhost:2", "AWS_ACCESS_KEY_ID": "theirs"})
+    adopt_environment(home.folder)
+    assert os.environ["AWS_ACCESS_KEY_ID"] == "mine"
 
 
 def test_a_stack_that_is_down_is_forgotten(home):
@@ -85,7 +107,7 @@ def test_a_stack_that_is_up_elsewhere_is_left_alone(tmp_path):
     sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
     running = laptop.table.start("localcloud", sleeper, environment=dict(os.environ), cwd=tmp_path)
     try:
-        laptop.home.remember_environment(aws_environment(tmp_path, ports, tmp_path))
+        laptop.home.remember_environment(aws_environment(Home(tmp_path), ports, tmp_path))
         with pytest.raises(SpecError, match=f"up already, at http://localhost:{ports.localcloud}.*ratchet down"):
             Laptop(tmp_path, other, lambda line: None).up()
         assert running.alive()
