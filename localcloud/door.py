@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from localcloud.chain import Answer, Exchange, Next, tell
 
+_OWN_PATHS = "/_localcloud/"
+_OWNER_ONLY = b'{"error": "this is the owner\'s alone: sign with the access key of this instance"}'
 _REFUSAL = b'{"__type": "AccessDeniedException", "message": "localcloud answers this machine only"}'
 
 
@@ -22,6 +24,13 @@ def admit_loopback(exchange: Exchange, then: Next) -> Answer:
     if _is_local(exchange.environ):
         return then(exchange)
     return tell("403 Forbidden", {}, _REFUSAL)
+
+
+def admit_owner(exchange: Exchange, then: Next) -> Answer:
+    """Keep what steers this instance, and is no call of AWS, to its owner; it stands after the signature's check."""
+    if exchange.path.startswith(_OWN_PATHS) and (exchange.principal is None or not exchange.principal.is_root):
+        return tell("403 Forbidden", {}, _OWNER_ONLY)
+    return then(exchange)
 
 
 def _is_local(environ: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterable
@@ -10,6 +11,8 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import ThreadedWSGIServer
+
+from localcloud.chain import ConnectionCut
 
 _IDLE_SECONDS = 120
 _BODILESS = frozenset({204, 304})
@@ -40,8 +43,14 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
         def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
             started.append((status, headers))
 
-        content = b"".join(self.server.app(environ, start_response))
-        self._send(*started[-1], content)
+        parts: list[bytes] = []
+        try:
+            for part in self.server.app(environ, start_response):
+                parts.append(part)
+        except ConnectionCut:
+            self._cut(started, b"".join(parts))
+        else:
+            self._send(*started[-1], b"".join(parts))
 
     def handle_expect_100(self) -> bool:
         """Let a client send its body; at once, for it waits."""
@@ -52,7 +61,16 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
     def log_request(self, *_arguments: Any) -> None:
         """Stay silent: a line per request would bury what matters."""
 
-    def _send(self, status: str, headers: Iterable[tuple[str, str]], content: bytes) -> None:
+    def _cut(self, started: list[tuple[str, list[tuple[str, str]]]], content: bytes) -> None:
+        """End the connection as a failing network does: after what was sent so far, if anything was."""
+        self.close_connection = True
+        if started and content:
+            length = dict(started[-1][1]).get("Content-Length", "")
+            self._send(*started[-1], content, length=int(length))
+        with contextlib.suppress(OSError):  # the client may have gone first
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, status: str, headers: Iterable[tuple[str, str]], content: bytes, *, length: int = -1) -> None:
         code = int(status.split(" ", 1)[0])
         has_body = self.command != "HEAD" and code not in _BODILESS
         self.send_response_only(code, status.partition(" ")[2])
@@ -64,7 +82,7 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
             names.add(lowered)
             self.send_header(name, value)
         if has_body:
-            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Content-Length", str(len(content) if length < 0 else length))
         if "date" not in names:
             self.send_header("Date", self.date_time_string())
         self.end_headers()

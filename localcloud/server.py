@@ -6,8 +6,8 @@ import errno
 import os
 import socket
 import threading
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,18 @@ from localcloud.application import Application, Checks, Health, Pages, serialize
 from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step
 from localcloud.checksum import check_body
-from localcloud.door import admit_loopback
+from localcloud.disturbance import Calendar, Disturbance
+from localcloud.door import admit_loopback, admit_owner
 from localcloud.engine import Engine, Host
+from localcloud.eventfault import EventFaults
+from localcloud.fault_page import FaultPage
+from localcloud.faultbook import FaultBook
+from localcloud.operation import Naming, Operations
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
 from localcloud.spot import PATH as SPOT_PATH
 from localcloud.spot import SpotDesk
-from localcloud.validation import Validator
+from localcloud.validation import ModelShelf, Validator
 from ratchet import __version__
 
 DEFAULT_PORT = 4566
@@ -78,6 +83,8 @@ class LocalCloud:
         self._mxnet_python = mxnet_python
         self._given_engines = engines
         self._region = region
+        self.faults = FaultBook()
+        self._event_faults = EventFaults(self.faults)
         self.access_key = find_access_key(home, os.environ)
         self._engines: list[Engine] = []
         self._supervisor = Supervisor(find_cgroups())
@@ -126,6 +133,7 @@ class LocalCloud:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._event_faults.close()
         while self._engines:
             self._engines.pop().close()
         self._supervisor.close()
@@ -148,6 +156,7 @@ class LocalCloud:
         from localcloud.handler import Server
 
         _forget_state()
+        self._event_faults.install()
         self._install_engines()
         self._server = Server(listener, self._application())
         self._thread = threading.Thread(
@@ -187,12 +196,19 @@ class LocalCloud:
         from localcloud.keyring import Keyring
 
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
+        shelf = ModelShelf()
         return [
+            Calendar(self.faults),
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
-            Pages({PREFIX: Console(partial(describe_job, region=self._region)), SPOT_PATH: self._spot}),
-            Authentication(Keyring(self.access_key), lambda: datetime.now(UTC)),
-            Checks([Validator(), check_body]),
+            Pages({PREFIX: Console(partial(describe_job, region=self._region))}),
+            Authentication(Keyring(self.access_key), self.faults.now),
+            admit_owner,
+            Pages({SPOT_PATH: self._spot}),
+            FaultPage(self.faults),
+            Naming(Operations(shelf)),
+            Disturbance(self.faults, time.sleep),
+            Checks([Validator(shelf), check_body]),
             serialize,
         ]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 import boto3
+
+from ratchet.aws.signed import send_signed
 
 LIMIT_SECONDS = 60
 TRUST = {
@@ -31,8 +32,8 @@ class Cloud:
             service,
             endpoint_url=self.url,
             region_name="us-east-1",
-            aws_access_key_id="laptop",
-            aws_secret_access_key="laptop",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
         )
 
     def run(self, script: str = "", **more: Any) -> str:
@@ -71,14 +72,8 @@ class Cloud:
         return role
 
     def interrupt(self, **request: Any) -> tuple[int, dict[str, Any]]:
-        posted = urllib.request.Request(
-            f"{self.url}/_localcloud/spot", data=json.dumps(request).encode(), method="POST"
-        )
-        try:
-            with urllib.request.urlopen(posted, timeout=10) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as error:
-            return error.code, json.loads(error.read())
+        url, key = f"{self.url}/_localcloud/spot", ("test", "test")
+        return send_signed("POST", url, request, region="us-east-1", key=key)
 
 
 def wait_until(condition: Callable[[], Any], what: str, limit_seconds: float = LIMIT_SECONDS) -> Any:
