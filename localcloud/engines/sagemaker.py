@@ -1,7 +1,7 @@
-"""SageMaker's training jobs, really run: CreateTrainingJob starts AWS's own toolkit as a process.
+"""SageMaker's jobs, really run: the Create calls start processes, and pollers see their states in order.
 
-Moto answers the calls; this engine puts its own jobs behind CreateTrainingJob, DescribeTrainingJob, ListTrainingJobs,
-StopTrainingJob and DeleteTrainingJob. docs/localcloud/sagemaker.md says what is done and what differs from AWS.
+Moto answers the calls; this engine puts its own training, tuning and processing jobs behind them.
+docs/localcloud/sagemaker.md says what is done and what differs from AWS.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.engine import Host
 from localcloud.engines.sagemaker_launcher import Launcher
+from localcloud.engines.sagemaker_processing_backend import ProcessingBackend
 from localcloud.engines.sagemaker_site import RunSettings
 from localcloud.engines.sagemaker_tuning_backend import TuningBackend
+from localcloud.environment import read_seconds
 from localcloud.patch import change_classes
 from localcloud.spot import SpotRefused
 
@@ -35,24 +37,17 @@ def read_settings(environment: Mapping[str, str]) -> RunSettings:
     """Read how jobs are run from an environment; `ValueError` names a variable that is no number."""
     default = RunSettings()
     return RunSettings(
-        stop_grace_seconds=_seconds(environment, "STOP_GRACE_SECONDS", default.stop_grace_seconds),
-        checkpoint_look_seconds=_seconds(environment, "CHECKPOINT_SECONDS", default.checkpoint_look_seconds),
+        stop_grace_seconds=read_seconds(
+            environment, "LOCALCLOUD_SAGEMAKER_STOP_GRACE_SECONDS", default.stop_grace_seconds
+        ),
+        checkpoint_look_seconds=read_seconds(
+            environment, "LOCALCLOUD_SAGEMAKER_CHECKPOINT_SECONDS", default.checkpoint_look_seconds
+        ),
         keep_jobs=environment.get("LOCALCLOUD_SAGEMAKER_KEEP_JOBS", "") not in {"", "0", "false"},
     )
 
 
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
-    variable = f"LOCALCLOUD_SAGEMAKER_{name}"
-    try:
-        value = float(environment.get(variable, default))
-    except ValueError as error:
-        raise ValueError(f"{variable}={environment[variable]!r} is not a number of seconds") from error
-    if not 0 <= value <= 3600:
-        raise ValueError(f"{variable}={value} must be between 0 and 3600 seconds")
-    return value
-
-
-class LocalBackend(TuningBackend):
+class LocalBackend(TuningBackend, ProcessingBackend):
     """Moto's backend with every kind of job that is really run."""
 
 
@@ -106,6 +101,11 @@ _CALLS = {
     "list_training_jobs": "find_training_jobs",
     "stop_training_job": "stop_training_job",
     "delete_training_job": "delete_training_job",
+    "create_processing_job": "start_processing_job",
+    "describe_processing_job": "look_at_processing_job",
+    "list_processing_jobs": "find_processing_jobs",
+    "stop_processing_job": "halt_processing_job",
+    "delete_processing_job": "drop_processing_job",
     "create_hyper_parameter_tuning_job": "start_tuning_job",
     "describe_hyper_parameter_tuning_job": "look_at_tuning_job",
     "list_hyper_parameter_tuning_jobs": "find_tuning_jobs",

@@ -1,4 +1,4 @@
-"""Keeps a training job's checkpoint folder and its S3 prefix alike."""
+"""Keeps a folder of a running job and its S3 prefix alike: checkpoints, and a processing job's outputs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ class CheckpointSync:
     Parameters
     ----------
     folder
-        The job's checkpoint folder.
+        The job's folder.
     uri
-        `s3://bucket/prefix` of CheckpointConfig.
+        `s3://bucket/prefix`.
+    what
+        What lies in the folder, for messages.
     """
 
-    def __init__(self, folder: Path, uri: str) -> None:
+    def __init__(self, folder: Path, uri: str, *, what: str = "Checkpoint") -> None:
         self._folder = folder
+        self._what = what
         self._bucket, prefix = storage.split_uri(uri)
         self._prefix = f"{prefix.rstrip('/')}/" if prefix.strip("/") else ""
         self._uploaded: dict[Path, _Stamp] = {}
@@ -43,7 +46,7 @@ class CheckpointSync:
             for key in keys:
                 self._fetch(key, relative_path(key, self._prefix))
         except (storage.ObjectNotFound, OSError) as error:
-            raise JobFailure(f"ClientError: Checkpoint download failed:{error}") from error
+            raise JobFailure(f"ClientError: {self._what} download failed:{error}") from error
         return len(keys)
 
     def push(self, *, everything: bool = False) -> int:
@@ -84,7 +87,7 @@ class CheckpointSync:
         try:
             storage.put_object(self._bucket, self._prefix + path.relative_to(self._folder).as_posix(), content)
         except storage.ObjectNotFound as error:
-            raise JobFailure(f"ClientError: Checkpoint upload failed:{error}") from error
+            raise JobFailure(f"ClientError: {self._what} upload failed:{error}") from error
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from localcloud.engines.sagemaker_layout import Layout
+from localcloud.engines.sagemaker_listing import Listed
 from localcloud.hostname import can_rename, name_hosts, under_hosts, write_hosts
+from localcloud.journal import LogStream
 from localcloud.process import Command
 
 
@@ -28,6 +30,14 @@ class Hosts:
     def lay_out(self, folder: Path) -> list[Layout]:
         """Return the folders of each host below the job's own."""
         return [Layout(folder / name, name, self.names) for name in self.names]
+
+    def open_streams(self, group: str, job: Listed, region: str) -> list[LogStream]:
+        """Return each host's log stream, called as on AWS."""
+        started = int(job.creation_time.timestamp())
+        return [
+            LogStream(group, f"{job.name}/algo-{number}-{started}", region=region)
+            for number in range(1, len(self.names) + 1)
+        ]
 
     def under_names(self, commands: Sequence[Command], folder: Path) -> list[Command]:
         """Return the commands, changed so that their processes know the hosts' names."""

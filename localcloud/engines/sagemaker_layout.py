@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.engines.sagemaker_failure import JobFailure
-from localcloud.machine_type import find_shape
-from localcloud.process import Command
 from localcloud.runtime import Runtime
 
 CONTAINER_BASE = "/opt/ml"
@@ -91,44 +88,23 @@ class Layout:
             (config / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
 
 
-def make_command(layout: Layout, runtime: Runtime, site: Mapping[str, str], request: Mapping[str, Any]) -> Command:
-    """Return what to run.
+def training_argv(runtime: Runtime, algorithm: Mapping[str, Any], path: str) -> tuple[str, ...]:
+    """Return what `docker run <image> train` would run.
 
     Parameters
     ----------
-    layout
-        The host's folders.
     runtime
         What stands in for the training image.
-    site
-        Variables that every job gets: where AWS is, and the job's name.
-    request
-        The parameters of CreateTrainingJob.
+    algorithm
+        The request's AlgorithmSpecification.
+    path
+        PATH in the container.
 
     Raises
     ------
     JobFailure
-        When the image's toolkit is not installed here.
+        When the image's `train` is not installed here.
     """
-    environment = {
-        **site,
-        **runtime.environment(),
-        **(request.get("Environment") or {}),
-        "SAGEMAKER_BASE_DIR": str(layout.base),
-    }
-    environment["PATH"] = os.pathsep.join((str(runtime.python.parent), environment["PATH"]))
-    shape = find_shape(request["ResourceConfig"].get("InstanceType", ""))
-    return Command(
-        argv=tuple(map(layout.translate, _argv(runtime, request["AlgorithmSpecification"], environment["PATH"]))),
-        environment=environment,
-        cwd=layout.base,
-        cpus=shape.cpus if shape else None,
-        memory_mib=shape.memory_mib if shape else None,
-    )
-
-
-def _argv(runtime: Runtime, algorithm: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    """Return what `docker run <image> train` would run."""
     entry_point = [*(algorithm.get("ContainerEntrypoint") or []), *(algorithm.get("ContainerArguments") or [])]
     if entry_point or runtime.command:
         return runtime.argv(entry_point)

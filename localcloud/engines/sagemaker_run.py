@@ -13,12 +13,11 @@ from localcloud.engines.sagemaker_cluster import EndedBy, Exit, Interrupted
 from localcloud.engines.sagemaker_failure import explain_exit
 from localcloud.engines.sagemaker_host import Hosts
 from localcloud.engines.sagemaker_job import Ending, Phase, TrainingJob
-from localcloud.engines.sagemaker_layout import Layout, make_command
+from localcloud.engines.sagemaker_layout import Layout, training_argv
 from localcloud.engines.sagemaker_metric import MetricReader, record_objective
 from localcloud.engines.sagemaker_record import now
-from localcloud.engines.sagemaker_site import Site
+from localcloud.engines.sagemaker_site import Site, limits_of
 from localcloud.engines.sagemaker_thread import JobThread
-from localcloud.journal import LogStream
 from localcloud.process import Command
 from localcloud.runtime import Runtime
 
@@ -56,11 +55,7 @@ class TrainingRun(JobThread[Ending]):
             self._wait_deadline = time.monotonic() + self._limits["MaxWaitTimeInSeconds"]
         self._layouts: list[Layout] = []
         self._checkpoints: list[CheckpointSync] = []
-        started = int(job.creation_time.timestamp())
-        self._streams = [
-            LogStream(LOG_GROUP, f"{job.name}/algo-{number}-{started}", region=site.region)
-            for number in range(1, len(self._hosts.names) + 1)
-        ]
+        self._streams = self._hosts.open_streams(LOG_GROUP, job, site.region)
         self._metrics = MetricReader(job.request["AlgorithmSpecification"].get("MetricDefinitions") or [])
 
     def carry_out(self) -> Ending:
@@ -148,9 +143,18 @@ class TrainingRun(JobThread[Ending]):
             self._checkpoints.append(checkpoints)
 
     def _command(self, layout: Layout, runtime: Runtime) -> Command:
-        names = {"TRAINING_JOB_NAME": self.job.name, "TRAINING_JOB_ARN": self.job.arn}
-        return make_command(
-            layout, runtime, self.site.environment(layout.root, self.job.request["RoleArn"]) | names, self.job.request
+        given = {
+            "TRAINING_JOB_NAME": self.job.name,
+            "TRAINING_JOB_ARN": self.job.arn,
+            **(self.job.request.get("Environment") or {}),
+        }
+        environment = self.site.container(layout, runtime, role=self.job.request["RoleArn"], given=given)
+        argv = training_argv(runtime, self.job.request["AlgorithmSpecification"], environment["PATH"])
+        return Command(
+            argv=tuple(map(layout.translate, argv)),
+            environment=environment,
+            cwd=layout.base,
+            **limits_of(self.job.request["ResourceConfig"].get("InstanceType", "")),
         )
 
     def _read(self, host: int, line: str) -> None:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from localcloud.credentials import issue_credentials
 from localcloud.engine import Host
 from localcloud.engines.sagemaker_failure import JobFailure
+from localcloud.engines.sagemaker_layout import Layout
+from localcloud.machine_type import find_shape
 from localcloud.process import base_environment
 from localcloud.runtime import ImageNotFound, Runtime
+
+
+class MachineLimits(TypedDict):
+    """What a command may use of this machine."""
+
+    cpus: float | None
+    memory_mib: int | None
+
+
+def limits_of(instance_type: str) -> MachineLimits:
+    """Return what a machine of this type has; no limits for a type that nobody knows."""
+    shape = find_shape(instance_type)
+    return MachineLimits(cpus=shape.cpus if shape else None, memory_mib=shape.memory_mib if shape else None)
 
 
 @dataclass(frozen=True)
@@ -66,6 +84,17 @@ class Site:
             **issue_credentials(DEFAULT_ACCOUNT_ID, region=self.region, session="SageMaker", role=role),
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def container(self, layout: Layout, runtime: Runtime, *, role: str, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment of a container that is given some variables; paths below /opt/ml are translated."""
+        environment = {
+            **self.environment(layout.root, role),
+            **runtime.environment(),
+            **{name: layout.translate(value) for name, value in given.items()},
+            "SAGEMAKER_BASE_DIR": str(layout.base),
+        }
+        environment["PATH"] = os.pathsep.join((str(runtime.python.parent), environment["PATH"]))
+        return environment
 
     def resolve_image(self, image: str, reason: str) -> Runtime:
         """Return what stands in for an image.

@@ -7,11 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
+from moto.sagemaker.exceptions import AWSValidationException, ResourceNotFound
 from moto.sagemaker.utils import arn_formatter
 
 from localcloud.engines.sagemaker_backend import TrainingBackend
 from localcloud.engines.sagemaker_listing import ORDERS, TUNING, Listing, list_jobs
+from localcloud.engines.sagemaker_lookup import add_record, drop_record, stop_record
 from localcloud.engines.sagemaker_request import check_request
 from localcloud.engines.sagemaker_tuning_job import Trial, TuningJob
 from localcloud.engines.sagemaker_tuning_request import check_tuning, make_child, make_plan
@@ -45,14 +46,9 @@ class TuningBackend(TrainingBackend):
         check_request(first)
         arn = arn_formatter("hyper-parameter-tuning-job", name, self.account_id, self.region_name)
         with service_lock("sagemaker"):
-            if name in self.hyper_parameter_tuning_jobs:
-                raise ResourceInUseException(
-                    "Hyperparameter tuning job names must be unique within an AWS account and region, and a "
-                    f"hyperparameter tuning job with this name already exists ({arn})"
-                )
             self.require_channels(first)
             job = TuningJob(request, arn, self._parents(request))
-            self.hyper_parameter_tuning_jobs[name] = job
+            add_record(self.hyper_parameter_tuning_jobs, job)
         plan = make_plan(config, parameters)
         search = partial(make_search, parameters, replace(plan, known=_known(job)))
         site = self.launcher.site(name, self.region_name)
@@ -79,21 +75,12 @@ class TuningBackend(TrainingBackend):
 
     def stop_tuning_job(self, request: Mapping[str, Any]) -> None:
         """Ask a job and its training jobs to stop; one that has ended refuses."""
-        job = self._tuning_job(request)
-        if not job.request_stop():
-            raise AWSValidationException(
-                f"The request was rejected because the hyperparameter tuning job is in status {job.status}."
-            )
+        stop_record(self._tuning_job(request))
 
     def drop_tuning_job(self, request: Mapping[str, Any]) -> None:
         """Forget a job that has ended; its training jobs stay."""
         with service_lock("sagemaker"):
-            job = self._tuning_job(request)
-            if not job.ended:
-                raise ResourceInUseException(
-                    f"The hyperparameter tuning job {job.arn} is in status {job.status}: stop it first."
-                )
-            del self.hyper_parameter_tuning_jobs[job.name]
+            drop_record(self.hyper_parameter_tuning_jobs, self._tuning_job(request))
 
     def _tuning_job(self, request: Mapping[str, Any]) -> TuningJob:
         name = request["HyperParameterTuningJobName"]

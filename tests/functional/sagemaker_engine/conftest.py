@@ -142,12 +142,16 @@ class Cloud:
             lines += [event["message"] for event in events["events"]]
         return lines
 
-    def wait_for_line(self, name: str, line: str, group: str = LOG_GROUP) -> None:
+    def wait_for_line(self, name: str, line: str) -> None:
         """Wait until a job has printed a line."""
+        self.wait_for_prefix(name, line, LOG_GROUP)
+
+    def wait_for_prefix(self, name: str, start: str, group: str) -> None:
+        """Wait until a job has printed a line that begins so."""
 
         def look() -> bool:
             with suppress(ClientError):  # the group is made with the first line
-                return line in self.read_log(name, group)
+                return any(line.startswith(start) for line in self.read_log(name, group))
             return False
 
         wait_until(look)
