@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import struct
 import tarfile
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import IO, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 CONTRACT_VERSION = 1
 
@@ -48,6 +49,11 @@ ENV_HOST = "HOST"  # the address to listen on: a container listens on all of its
 MAX_ARCHIVE_BYTES = 4 * 1024**3
 MAX_ARCHIVE_ENTRIES = 64
 _COPY_CHUNK_BYTES = 1024 * 1024
+
+RECORD_MAGIC = struct.pack("<I", 0xCED7230A)
+RECORD_HEADER = struct.Struct("<IfQQ")  # MXNet's IRHeader: how many labels follow, label, id, id2
+RECORD_LENGTH_BITS = 29
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
 METRIC_NAMES = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "samples_per_second")
 METRIC_PREFIX = "[ratchet:metric]"
@@ -102,6 +108,56 @@ def split_of(key: str, validation_percent: int = 15, test_percent: int = 15) -> 
     if bucket < test_percent + validation_percent:
         return "validation"
     return "train"
+
+
+class RawRecord(NamedTuple):
+    """One record of a RecordIO file; `label` is no number when the record has several."""
+
+    number: int
+    label: float
+    payload: bytes
+
+
+def read_record(stream: IO[bytes]) -> Optional[RawRecord]:
+    """Read the next record of a file in MXNet's RecordIO format; None at its end.
+
+    The format is dmlc-core's (`include/dmlc/recordio.h`): each part is a magic number, a word with three bits of kind
+    and 29 of length, the bytes, and zeros up to a multiple of four. A record that itself holds the magic number at a
+    multiple of four is cut there, and the reader puts the number back.
+
+    Raises
+    ------
+    ContractError
+        When the file is broken.
+    """
+    parts: List[bytes] = []
+    while True:
+        head = stream.read(8)
+        if not head and not parts:
+            return None
+        if len(head) < 8 or head[:4] != RECORD_MAGIC:
+            raise ContractError("no record begins where one should")
+        word = struct.unpack_from("<I", head, 4)[0]
+        kind, length = word >> RECORD_LENGTH_BITS, word & ((1 << RECORD_LENGTH_BITS) - 1)
+        part = stream.read(length + -length % 4)
+        if kind > _LAST or len(part) != length + -length % 4 or (kind in (_WHOLE, _FIRST)) == bool(parts):
+            raise ContractError("a record is cut off or out of place")
+        parts.append(part[:length])
+        if kind in (_WHOLE, _LAST):
+            return _raw_record(RECORD_MAGIC.join(parts))
+
+
+def _raw_record(content: bytes) -> RawRecord:
+    if len(content) < RECORD_HEADER.size:
+        raise ContractError("a record is too short for its header")
+    count, label, number, _ = RECORD_HEADER.unpack_from(content)
+    payload = content[RECORD_HEADER.size :]
+    if count:  # so many labels stand before the payload
+        if len(payload) < 4 * count:
+            raise ContractError("a record is too short for its labels")
+        label = struct.unpack_from("<f", payload)[0] if count == 1 else float("nan")
+        payload = payload[4 * count :]
+    return RawRecord(int(number), float(label), payload)
 
 
 def copy_name(key: str, version_id: str) -> str:

@@ -101,15 +101,22 @@ class Bucket:
     def lines(self, key: str) -> Generator[bytes]:
         """Read a large object line by line, without the line ends; `NotFoundError` when there is none."""
         rest = b""
-        for chunk in self._chunks(key):
+        for chunk in self.chunks(key):
             *whole, rest = (rest + chunk).split(b"\n")
             yield from whole
         if rest:
             yield rest
 
-    def _chunks(self, key: str) -> Generator[bytes]:
+    def read_start(self, key: str, version_id: str | None, size: int) -> bytes:
+        """Read the first bytes of an object that has any, at most `size`."""
         with translate_errors(f"read {self.uri(key)}"):
-            body = self._get(key, None)["Body"]
+            body: bytes = self._get(key, version_id, Range=f"bytes=0-{size - 1}")["Body"].read()
+        return body
+
+    def chunks(self, key: str, version_id: str | None = None) -> Generator[bytes]:
+        """Read a large object in pieces of a mebibyte; `NotFoundError` when there is none."""
+        with translate_errors(f"read {self.uri(key)}"):
+            body = self._get(key, version_id)["Body"]
         with contextlib.closing(body):
             while True:
                 with translate_errors(f"read {self.uri(key)}"):
@@ -140,9 +147,9 @@ class Bucket:
             raise ArtefactError(f"{self.uri(key)} has SHA-256 {actual}, expected {expected}: it was changed or cut off")
         return actual
 
-    def _get(self, key: str, version_id: str | None) -> dict[str, Any]:
+    def _get(self, key: str, version_id: str | None, **more: str) -> dict[str, Any]:
         version = {"VersionId": version_id} if version_id and version_id != _UNVERSIONED else {}
-        answer: dict[str, Any] = self._client.get_object(Bucket=self.name, Key=key, **version)
+        answer: dict[str, Any] = self._client.get_object(Bucket=self.name, Key=key, **version, **more)
         return answer
 
     def _try_put(self, content: bytes | Path, **request: Any) -> dict[str, Any] | None:

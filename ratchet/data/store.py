@@ -136,6 +136,13 @@ class DatasetStore:
             )
         return manifest
 
+    def before(self, dataset: str, version: str) -> Manifest | None:
+        """The version that was frozen before another one; None for the first, and for one that nobody noted."""
+        rows = self.list_versions(dataset)
+        number = next((row.number for row in rows if row.version == version), 0)
+        earlier = next((row for row in rows if row.number < number), None)
+        return self.read(dataset, earlier.version) if earlier else None
+
     def list_versions(self, dataset: str) -> list[DatasetVersion]:
         """All versions of a dataset, the newest first."""
         rows = map(_version, self._table.query(dataset_pk(dataset), dataset_version_sk("")))

@@ -24,8 +24,7 @@ from ratchet.contract import (
     digest_of,
     unpack_archive,
 )
-from ratchet.data import check_manifest
-from ratchet.errors import ArtefactError, DataError
+from ratchet.errors import ArtefactError
 from ratchet.judge import Verdict, judge, read_report
 from ratchet.loop.order import Artefact, OrderBook, Step, identify_work
 from ratchet.loop.workshop import Workshop
@@ -123,26 +122,6 @@ def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> 
     workshop.claims.finish(
         workshop.pipeline.name, ticket.dataset_version, ticket.identity, holder=run_id, outcome=outcome
     )
-
-
-def check(workshop: Workshop, dataset_version: str) -> dict[str, int]:
-    """Check a dataset version by its manifest, before money is spent; return the images of each class."""
-    data = workshop.pipeline.data
-    refuse_changes(workshop, dataset_version)
-    manifest = workshop.datasets.read(data.dataset, dataset_version)
-    findings = check_manifest(manifest, data)
-    if findings:
-        lines = "\n".join(
-            f"- {finding.rule}: found {finding.found}, allowed {finding.allowed}"
-            + (f", for example {', '.join(finding.examples)}" if finding.examples else "")
-            for finding in findings
-        )
-        raise DataError(
-            f"dataset {data.dataset}, version {dataset_version[:12]}, is not fit for training; nothing was spent.\n"
-            f"{lines}\n"
-            f"Mend the objects under s3://{manifest.bucket}/{manifest.prefix} or the pipeline's `data` rules."
-        )
-    return manifest.histogram()
 
 
 def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str, Any]) -> JobStatus:

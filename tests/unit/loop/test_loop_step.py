@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
-from loop_parts import DIGEST, DIGITS, Ramp, Shop, Vault, change, freeze_keys, make_version
+from loop_parts import DIGEST, Ramp, Shop, Vault, make_version
 
 from ratchet.approval import Decision
-from ratchet.data import Manifest
-from ratchet.errors import ApprovalError, DataError
+from ratchet.errors import ApprovalError
 from ratchet.loop.gate import begin_release
-from ratchet.loop.step import Ticket, check
+from ratchet.loop.step import Ticket
 from ratchet.registry import Stage
 
 YES = Decision("digits", 1, DIGEST, True, "alice", "", ("alice",), "airflow", "2030")
-TWO = change(DIGITS, "data", labels=("0", "1"), min_images_per_class=2)
-
-
-@dataclass
-class Shelf:
-    manifest: Manifest
-
-    def read(self, dataset, version):
-        return self.manifest
-
-
-def look(*entries):
-    manifest = freeze_keys(*entries)
-    return check(Shop(TWO, datasets=Shelf(manifest)), manifest.version)
-
-
-def test_a_fit_dataset_gives_the_images_of_each_class():
-    assert look(("0/a", 1), ("0/b", 1), ("1/a", 1), ("1/b", 1)) == {"0": 2, "1": 2}
-
-
-def test_an_unfit_dataset_is_told_by_rule_found_and_allowed():
-    with pytest.raises(DataError) as caught:
-        look(("0/a", 1), ("0/b", 0), ("7/\nx", 1))
-    message = str(caught.value)
-    assert "- images have bytes: found 1 empty, allowed at most 0 % unreadable, for example 0/b" in message
-    assert "- every required class is there: found 1 missing, allowed 0, 1, for example 1" in message
-    assert "- every class is known: found 1 unknown, allowed 0, 1, for example 7" in message
-    assert "- every class has enough images: found 1 with too few, allowed at least 2 each" in message
-    assert message.splitlines()[0].endswith("is not fit for training; nothing was spent.")
-    assert "s3://data/datasets/digits/" in message.splitlines()[-1]
-    assert "`data` rules" in message.splitlines()[-1]
 
 
 def release(version, decided=YES, digest=DIGEST):
