@@ -9,7 +9,8 @@ from email.utils import format_datetime
 from localcloud.chain import Answer, ConnectionCut, Exchange, Next, tell
 from localcloud.fault import CALL_EFFECTS, Effect, Fault, Seen
 from localcloud.faultbook import FaultBook
-from localcloud.operation import botocore_name, is_mutating
+from localcloud.operation import is_mutating
+from localcloud.shelf import botocore_name
 from localcloud.refusal import refuse
 from localcloud.request import Call
 

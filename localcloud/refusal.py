@@ -6,10 +6,10 @@ import json
 import uuid
 from xml.sax.saxutils import escape
 
-from localcloud.request import Call
+from localcloud.request import Call, form_of
 
 Refusal = tuple[str, dict[str, str], bytes]
-_XML_SERVICES = frozenset({"s3"})
+_XML_SERVICES = frozenset({"s3", "s3-object-lambda", "s3express"})
 
 
 def refuse(call: Call, status: str, code: str, message: str) -> Refusal:
@@ -27,7 +27,13 @@ def refuse(call: Call, status: str, code: str, message: str) -> Refusal:
     if call.service in _XML_SERVICES:
         xml = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         return status, {"Content-Type": "application/xml"}, xml.encode()
-    if call.content_type == "application/x-www-form-urlencoded" and not call.target:
+    if call.service == "ec2":
+        xml = (
+            f"<Response><Errors><Error><Code>{code}</Code><Message>{escape(message)}</Message></Error></Errors>"
+            f"<RequestID>{uuid.uuid4()}</RequestID></Response>"
+        )
+        return status, {"Content-Type": "text/xml"}, xml.encode()
+    if not call.target and form_of(call):
         fault = "Sender" if status.startswith("4") else "Receiver"
         xml = (
             f"<ErrorResponse><Error><Type>{fault}</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"

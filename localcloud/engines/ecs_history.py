@@ -80,7 +80,7 @@ def find_deployment(services: Mapping[str, LocalService], arn: str) -> tuple[Loc
     ECSException
         `ServiceDeploymentNotFoundException` when it never had such a deployment.
     """
-    cluster, name, identifier = arn.split("/")[-3:]
+    cluster, name, identifier = ["", "", *arn.split("/")][-3:]
     service = services.get(f"{cluster}:{name}")
     if service is None:
         raise ServiceNotFoundException
