@@ -10,9 +10,9 @@ from localcloud.chain import Answer, ConnectionCut, Exchange, Next, tell
 from localcloud.fault import CALL_EFFECTS, Effect, Fault, Seen
 from localcloud.faultbook import FaultBook
 from localcloud.operation import is_mutating
-from localcloud.shelf import botocore_name
 from localcloud.refusal import refuse
 from localcloud.request import Call
+from localcloud.shelf import botocore_name
 
 _INSTANCE_CAPACITY = (
     "We currently do not have sufficient capacity in the Availability Zone you requested. Our system will be "

@@ -16,19 +16,23 @@ from localcloud.access import find_access_key
 from localcloud.application import Application, Checks, Health, Pages, serialize
 from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step
-from localcloud.checksum import check_body
 from localcloud.disturbance import Calendar, Disturbance
 from localcloud.door import admit_loopback, admit_owner
 from localcloud.engine import Engine, Host
 from localcloud.eventfault import EventFaults
 from localcloud.fault_page import FaultPage
 from localcloud.faultbook import FaultBook
+from localcloud.integrity import check_integrity
+from localcloud.multipart import PartIntegrity
 from localcloud.operation import Naming, Operations
+from localcloud.precondition import Preconditions
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
+from localcloud.shelf import ModelShelf
 from localcloud.spot import PATH as SPOT_PATH
 from localcloud.spot import SpotDesk
-from localcloud.validation import ModelShelf, Validator
+from localcloud.unimplemented import Unimplemented
+from localcloud.validation import Validator
 from ratchet import __version__
 
 DEFAULT_PORT = 4566
@@ -90,6 +94,7 @@ class LocalCloud:
         self._supervisor = Supervisor(find_cgroups())
         self._spot = SpotDesk()
         self._server: Any = None
+        self._dispatcher: Any = None
         self._thread: threading.Thread | None = None
 
     @property
@@ -134,6 +139,9 @@ class LocalCloud:
             self._thread.join()
             self._thread = None
         self._event_faults.close()
+        if self._dispatcher is not None:
+            self._dispatcher.close()
+            self._dispatcher = None
         while self._engines:
             self._engines.pop().close()
         self._supervisor.close()
@@ -183,10 +191,12 @@ class LocalCloud:
     def _application(self) -> Application:
         from moto.moto_server import werkzeug_app
 
+        from localcloud.dispatch import Dispatcher
+
         os.environ["MOTO_PORT"] = str(self._port)  # moto calls itself for some services
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
-        moto = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
-        return Application(self._steps(), moto)
+        self._dispatcher = Dispatcher()
+        return Application(self._steps(), self._dispatcher)
 
     def _steps(self) -> list[Step]:
         """What stands before moto, in the order in which a request meets it."""
@@ -208,8 +218,12 @@ class LocalCloud:
             FaultPage(self.faults),
             Naming(Operations(shelf)),
             Disturbance(self.faults, time.sleep),
-            Checks([Validator(shelf), check_body]),
+            Checks([Validator(shelf)]),
+            check_integrity,
             serialize,
+            Preconditions(shelf),
+            PartIntegrity(shelf),
+            Unimplemented(shelf),
         ]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from localcloud.route import Found, find_operation
 from localcloud.request import Call
+from localcloud.route import Found, find_operation
 
 # Signing name: names in botocore, where several services share one or the names differ; the first is the usual one.
 _NAMES: dict[str, tuple[str, ...]] = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from localcloud.route import Found
 from localcloud.request import Call, form_of
+from localcloud.route import Found
 from localcloud.wire_form import read_form
 from localcloud.wire_rest import Unreadable, read_rest
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
-from moto.s3 import notifications
+from moto.s3 import models, notifications, responses
+from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeDeleteMarker, S3Backend, s3_backends
 
+from localcloud.checksum import moto_sum
 from localcloud.engine import Host
 from localcloud.engines.s3_listing import improve_s3
 
+_SUMMING: tuple[Any, ...] = (models, responses)
+_moto_sum = models.compute_checksum
 _moto_event = notifications._get_s3_event
 _Event = notifications.S3NotificationEvent
 
@@ -34,6 +39,16 @@ class Sequencer:
 
 class ObservantS3Backend(S3Backend):  # type: ignore[misc]
     """moto's S3 with the events of delete markers and of versions that are removed one by one."""
+
+    def put_bucket_policy(self, bucket_name: str, policy: bytes) -> None:
+        """Attach a policy; what is no JSON object is refused here, not at the first request that it should judge."""
+        check_policy(policy)
+        super().put_bucket_policy(bucket_name, policy)
+
+    def head_object(self, *args: Any, **kwargs: Any) -> Any:
+        """Return an object; the checksum of one that was put together tells of how many parts, as it does on a get."""
+        key = super().head_object(*args, **kwargs)
+        return _Composite(key) if getattr(key, "checksum_type", None) == "COMPOSITE" else key
 
     def delete_object(
         self, bucket_name: str, key_name: str, version_id: str | None = None, bypass: bool = False
@@ -57,6 +72,27 @@ class ObservantS3Backend(S3Backend):  # type: ignore[misc]
             notifications.send_event(self.account_id, _Event.OBJECT_REMOVED_DELETE_EVENT, bucket, removed[0])
 
 
+class _Composite:
+    """An object with the number of its parts after its checksum."""
+
+    def __init__(self, key: Any) -> None:
+        self._key = key
+        self.checksum_value = f"{key.checksum_value}-{key.checksum_parts}"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._key, name)
+
+
+def check_policy(policy: bytes) -> None:
+    """Refuse a bucket policy that is no JSON object."""
+    try:
+        found = json.loads(policy)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise S3ClientError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'")
+
+
 # moto finds a service's routes by the module of its backend.
 ObservantS3Backend.__module__ = S3Backend.__module__
 
@@ -75,6 +111,8 @@ class S3Engine:
         s3_backends.backend = ObservantS3Backend
         notifications._get_s3_event = self._describe
         self._undo = improve_s3()
+        for module in _SUMMING:
+            module.compute_checksum = moto_sum
 
     def close(self) -> None:
         """Give moto its own back."""
@@ -83,6 +121,8 @@ class S3Engine:
         if self._undo is not None:
             self._undo()
             self._undo = None
+        for module in _SUMMING:
+            module.compute_checksum = _moto_sum
 
     def _describe(self, event_name: str, bucket: Any, key: Any, notification_id: str) -> Any:
         """Write an event; a removal has neither size nor ETag."""

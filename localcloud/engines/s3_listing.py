@@ -1,7 +1,4 @@
-"""S3's list of versions as AWS gives it: moto loses a key behind a marker, tells no checksum, and copies the bucket.
-
-Also here: a copy that must not replace anything (`If-None-Match: *`), which moto carries out all the same.
-"""
+"""S3's list of versions as AWS gives it: moto loses a key behind a marker, tells no checksum, and copies the bucket."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from moto.core.responses import ActionResult
-from moto.s3.exceptions import PreconditionFailed
 from moto.s3.models import FakeDeleteMarker
 from moto.s3.responses import S3Response
 
@@ -154,15 +150,5 @@ def _list_object_versions(self: Any) -> Any:
 
 
 def improve_s3() -> Callable[[], None]:
-    """Put both operations in moto's place; what is returned takes that back."""
-    copy = S3Response.copy_object
-
-    def copy_object(self: Any, *arguments: Any, **named: Any) -> Any:
-        there = self.backend.get_object(self.bucket_name, self.parse_key_name())
-        if self.headers.get("If-None-Match") == "*" and there is not None:
-            raise PreconditionFailed("If-None-Match")
-        return copy(self, *arguments, **named)
-
-    return change_classes(
-        [(S3Response, "list_object_versions", _list_object_versions), (S3Response, "copy_object", copy_object)]
-    )
+    """Put the operation in moto's place; what is returned takes that back."""
+    return change_classes([(S3Response, "list_object_versions", _list_object_versions)])

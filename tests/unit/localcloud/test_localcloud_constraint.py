@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localcloud.constraint import violations
-from localcloud.route import find_operation
 from localcloud.request import Call, form_of, read_call
+from localcloud.route import find_operation
 from localcloud.wire import read_members
 from localcloud.wire_rest import Unreadable
 
