@@ -168,6 +168,19 @@ def dataset_version_sk(version: str) -> str:
     return f"VERSION#{version}"
 
 
+CATALOGUE_PK = "CATALOGUE"  # partition that lists all dataset versions in the order of time
+
+
+def catalogue_sk(created_at: str, dataset: str, version: str) -> str:
+    """Sort key of a dataset version in the order of time."""
+    return f"{created_at}#{dataset}#{version}"
+
+
+def tag_pk(tag: str) -> str:
+    """Partition of the dataset versions that have, or had, a tag."""
+    return f"TAG#{tag}"
+
+
 COPIED_SK = "COPIED"  # the newest version of a dataset whose copies are complete
 
 

@@ -89,6 +89,20 @@ class Bucket:
         except NotFoundError:
             return None
 
+    def size(self, key: str) -> int:
+        """An object's size in bytes; `NotFoundError` when there is none."""
+        with translate_errors(f"look at {self.uri(key)}"):
+            return int(self._client.head_object(Bucket=self.name, Key=key)["ContentLength"])
+
+    def read_range(self, key: str, start: int, size: int) -> bytes:
+        """Read up to `size` bytes from a place within the object on."""
+        return self._read_range(key, None, start, size)
+
+    def _read_range(self, key: str, version_id: str | None, start: int, size: int) -> bytes:
+        with translate_errors(f"read {self.uri(key)}"):
+            body: bytes = self._get(key, version_id, Range=f"bytes={start}-{start + size - 1}")["Body"].read()
+        return body
+
     def exists(self, key: str) -> bool:
         """Whether there is an object under this key."""
         try:
@@ -109,9 +123,7 @@ class Bucket:
 
     def read_start(self, key: str, version_id: str | None, size: int) -> bytes:
         """Read the first bytes of an object that has any, at most `size`."""
-        with translate_errors(f"read {self.uri(key)}"):
-            body: bytes = self._get(key, version_id, Range=f"bytes=0-{size - 1}")["Body"].read()
-        return body
+        return self._read_range(key, version_id, 0, size)
 
     def chunks(self, key: str, version_id: str | None = None) -> Generator[bytes]:
         """Read a large object in pieces of a mebibyte; `NotFoundError` when there is none."""

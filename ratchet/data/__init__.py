@@ -1,5 +1,6 @@
 """Dataset versions: list, freeze, check, compare, claim."""
 
+from ratchet.data.catalogue import Catalogue
 from ratchet.data.check import Finding, check_manifest
 from ratchet.data.claim import Claim, Claims
 from ratchet.data.custody import Custody
@@ -9,6 +10,7 @@ from ratchet.data.ruling import ClaimState
 from ratchet.data.store import DatasetStore, DatasetVersion
 
 __all__ = [
+    "Catalogue",
     "Claim",
     "ClaimState",
     "Claims",

@@ -20,7 +20,9 @@ from ratchet.data.manifest_file import read_manifest, spool_entries, write_chann
 from ratchet.data.quiet import Observation
 from ratchet.errors import ConflictError, DataError, NotFoundError, RatchetError
 from ratchet.naming import (
+    CATALOGUE_PK,
     HEAD_SK,
+    catalogue_sk,
     channel_manifest_key,
     dataset_pk,
     dataset_prefix,
@@ -48,6 +50,8 @@ class DatasetVersion:
     manifest_uri: str
     reason: str
     created_at: str
+    tags: tuple[str, ...] = ()
+    description: str = ""
 
 
 class DatasetStore:
@@ -145,7 +149,7 @@ class DatasetStore:
 
     def list_versions(self, dataset: str) -> list[DatasetVersion]:
         """All versions of a dataset, the newest first."""
-        rows = map(_version, self._table.query(dataset_pk(dataset), dataset_version_sk("")))
+        rows = map(read_row, self._table.query(dataset_pk(dataset), dataset_version_sk("")))
         return sorted(rows, key=lambda row: row.number, reverse=True)
 
     def _known(self, dataset: str) -> Iterator[ObjectEntry]:
@@ -189,6 +193,7 @@ class DatasetStore:
         number = int(head["number"]) + 1 if head else 1
         self._table.write(
             create(_row(manifest, number, self._bucket.uri(manifest_key(manifest.dataset, manifest.version)), reason)),
+            create(_place_in_time(manifest)),
             replace(head, {"pk": pk, "sk": HEAD_SK, "number": number, "version": manifest.version}),
             writer=self._new_token(),
             action=f"note version {manifest.version[:12]} of the dataset {manifest.dataset}",
@@ -211,5 +216,12 @@ def _row(manifest: Manifest, number: int, uri: str, reason: str) -> Item:
     }
 
 
-def _version(row: Item) -> DatasetVersion:
-    return DatasetVersion(**{name: row[name] for name in DatasetVersion.__dataclass_fields__})
+def _place_in_time(manifest: Manifest) -> Item:
+    sk = catalogue_sk(manifest.created_at, manifest.dataset, manifest.version)
+    return {"pk": CATALOGUE_PK, "sk": sk, "dataset": manifest.dataset, "version": manifest.version}
+
+
+def read_row(row: Item) -> DatasetVersion:
+    """A version from its row in the ledger."""
+    fields = {name: row[name] for name in DatasetVersion.__dataclass_fields__ if name in row}
+    return DatasetVersion(**{**fields, "tags": tuple(row.get("tags", ()))})

@@ -12,7 +12,7 @@ from ratchet.aws.stack import cached_deployment
 from ratchet.clock import Clock, SystemClock
 from ratchet.compute.backends import make_backend
 from ratchet.compute.order import Backend
-from ratchet.data import Claims, Custody, DatasetStore
+from ratchet.data import Catalogue, Claims, Custody, DatasetStore
 from ratchet.naming import curve_key
 from ratchet.registry import Registry
 from ratchet.rollout import Releases
@@ -42,6 +42,11 @@ class Workshop:
     def datasets(self) -> DatasetStore:
         """Dataset versions."""
         return DatasetStore(self.aws, self.deployment, self.clock)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Which dataset versions there are."""
+        return Catalogue(self.aws, self.deployment, self.clock)
 
     @cached_property
     def custody(self) -> Custody:

@@ -272,3 +272,24 @@ def test_people_read_errors_on_standard_error(desk):
     assert done.exit_code == 2
     assert done.stderr.startswith("error: ")
     assert done.stdout == ""
+
+
+def test_data_lists_finds_tags_compares_and_follows(desk):
+    desk.world.upload("0/a.png", b"a")
+    desk.world.datasets.freeze("digits", "first")
+    desk.world.upload("1/b.png", b"b")
+    second = desk.world.datasets.freeze("digits")
+    assert [row["number"] for row in desk.ask("data", "list")["versions"]] == [2, 1]
+    assert desk.ask("data", "list", "cats", code=1) == {"versions": []}
+    assert desk.ask("data", "show", "digits", "2")["version"] == second.version
+    assert desk.ask("data", "tag", "digits", "1", "gold")["tags"] == ["gold"]
+    assert desk.ask("data", "describe", "digits", "1", "scans")["description"] == "scans"
+    assert [row["number"] for row in desk.ask("data", "find", "--tag", "gold", "--since", "2030")["versions"]] == [1]
+    change = desk.ask("data", "diff", "digits", "1", "2")
+    assert (change["added"], change["removed"], change["changed"]) == (["1/b.png"], [], [])
+    assert (change["old_histogram"], change["new_histogram"]) == ({"0": 1}, {"0": 1, "1": 1})
+    found = desk.ask("data", "lineage", "digits/0/a.png")
+    assert [use["number"] for use in found["dataset_versions"]] == [2, 1]
+    assert desk.ask("data", "lineage", "s3://any/datasets/digits/9/z.png", code=1)["dataset_versions"] == []
+    assert "names no object" in desk.ask("data", "lineage", "digits", code=2)["error"]
+    assert "gold" in desk.type("data", "list").output

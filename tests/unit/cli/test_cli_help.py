@@ -10,17 +10,22 @@ from ratchet.cli.main import app
 
 COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "approve", "reject", "predict", "reproduce"]
 COMMANDS += ["doctor"]
-MODELS = ["list", "show", "diff"]
+GROUPS = {
+    "models": ["list", "show", "diff"],
+    "data": ["list", "show", "diff", "find", "tag", "describe", "lineage"],
+}
 
 
 def commands() -> list[tuple[str, ...]]:
     tree = typer.main.get_command(app)
-    models = tree.commands["models"]
-    return [(name,) for name in tree.commands if name != "models"] + [("models", name) for name in models.commands]
+    alone = [(name,) for name in tree.commands if name not in GROUPS]
+    return alone + [(group, name) for group in GROUPS for name in tree.commands[group].commands]
 
 
 def test_there_is_every_command_of_the_handbook():
-    assert sorted(commands()) == sorted([(name,) for name in COMMANDS] + [("models", name) for name in MODELS])
+    assert sorted(commands()) == sorted(
+        [(name,) for name in COMMANDS] + [(group, name) for group, names in GROUPS.items() for name in names]
+    )
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -33,7 +38,7 @@ def test_help_shows_an_example_of_this_very_command(words):
 
 def test_the_command_alone_lists_the_commands_and_the_exit_codes():
     done = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200", "TERM": "dumb"})
-    assert [name for name in [*COMMANDS, "models"] if f" {name} " not in done.stdout] == []
+    assert [name for name in [*COMMANDS, *GROUPS] if f" {name} " not in done.stdout] == []
     assert "Exit codes: 0 done, 1 done and the answer is no, 2 could not be done." in done.stdout
 
 
