@@ -1,6 +1,6 @@
 """SageMaker's jobs, really run: the Create calls start processes, and pollers see their states in order.
 
-Moto answers the calls; this engine puts its own training, tuning and processing jobs behind them.
+Moto answers the calls; this engine puts its own training, tuning, processing and transform jobs behind them.
 docs/localcloud/sagemaker.md says what is done and what differs from AWS.
 """
 
@@ -20,6 +20,7 @@ from localcloud.engine import Host
 from localcloud.engines.sagemaker_launcher import Launcher
 from localcloud.engines.sagemaker_processing_backend import ProcessingBackend
 from localcloud.engines.sagemaker_site import RunSettings
+from localcloud.engines.sagemaker_transform_backend import TransformBackend
 from localcloud.engines.sagemaker_tuning_backend import TuningBackend
 from localcloud.environment import read_seconds
 from localcloud.patch import change_classes
@@ -43,11 +44,12 @@ def read_settings(environment: Mapping[str, str]) -> RunSettings:
         checkpoint_look_seconds=read_seconds(
             environment, "LOCALCLOUD_SAGEMAKER_CHECKPOINT_SECONDS", default.checkpoint_look_seconds
         ),
+        ping_seconds=read_seconds(environment, "LOCALCLOUD_SAGEMAKER_PING_SECONDS", default.ping_seconds),
         keep_jobs=environment.get("LOCALCLOUD_SAGEMAKER_KEEP_JOBS", "") not in {"", "0", "false"},
     )
 
 
-class LocalBackend(TuningBackend, ProcessingBackend):
+class LocalBackend(TuningBackend, ProcessingBackend, TransformBackend):
     """Moto's backend with every kind of job that is really run."""
 
 
@@ -106,6 +108,10 @@ _CALLS = {
     "list_processing_jobs": "find_processing_jobs",
     "stop_processing_job": "halt_processing_job",
     "delete_processing_job": "drop_processing_job",
+    "create_transform_job": "start_transform_job",
+    "describe_transform_job": "look_at_transform_job",
+    "list_transform_jobs": "find_transform_jobs",
+    "stop_transform_job": "halt_transform_job",
     "create_hyper_parameter_tuning_job": "start_tuning_job",
     "describe_hyper_parameter_tuning_job": "look_at_tuning_job",
     "list_hyper_parameter_tuning_jobs": "find_tuning_jobs",

@@ -42,12 +42,15 @@ class RunSettings:
         Between SIGTERM and SIGKILL; 120 on AWS.
     checkpoint_look_seconds
         Between two looks at what a running job uploads continuously: checkpoints and continuous outputs.
+    ping_seconds
+        How long a model may take until its `/ping` answers 200; half an hour on AWS.
     keep_jobs
         Whether jobs' folders stay after their end.
     """
 
     stop_grace_seconds: float = 120.0
     checkpoint_look_seconds: float = 1.0
+    ping_seconds: float = 1800.0
     keep_jobs: bool = False
 
 

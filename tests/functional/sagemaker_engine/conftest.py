@@ -199,8 +199,10 @@ def is_running(pid: int) -> bool:
 
 
 @contextmanager
-def running_cloud(home: Path) -> Iterator[Cloud]:
-    engine = SageMakerEngine(RunSettings(stop_grace_seconds=_GRACE_SECONDS, checkpoint_look_seconds=0.05))
+def running_cloud(home: Path, ping_seconds: float = 60) -> Iterator[Cloud]:
+    engine = SageMakerEngine(
+        RunSettings(stop_grace_seconds=_GRACE_SECONDS, checkpoint_look_seconds=0.05, ping_seconds=ping_seconds)
+    )
     with LocalCloud(home=home, engines=[engine]) as server:
         yield Cloud(server.url, home)
 
@@ -226,9 +228,9 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def own_cloud(tmp_path: Path) -> Callable[[], AbstractContextManager[Cloud]]:
+def own_cloud(tmp_path: Path) -> Callable[..., AbstractContextManager[Cloud]]:
     """A cloud that the test itself starts and stops."""
-    return lambda: running_cloud(tmp_path)
+    return lambda **settings: running_cloud(tmp_path, **settings)
 
 
 @pytest.fixture
