@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Any
 from moto.autoscaling.models import autoscaling_backends
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.instances import Instance
+from moto.ecs.models import ecs_backends
 
 from localcloud.engine import Engine, Host
 from localcloud.engines.ec2_backend import Backend, machines_of, wrap_init
@@ -18,10 +20,13 @@ from localcloud.engines.ec2_image import add_parameters
 from localcloud.engines.ec2_machine import Hooks, Machine, MachineSettings
 from localcloud.engines.ec2_responses import replace_answers
 from localcloud.engines.ec2_state import Cause, State
+from localcloud.engines.ecs_backend import Backend as EcsBackend
 from localcloud.environment import read_seconds
 from localcloud.machine_type import complete_types
 from localcloud.patch import change_classes
 from localcloud.spot import SpotRefused
+
+_log = logging.getLogger(__name__)
 
 _SPOT_MEMBER = "InstanceId"
 
@@ -38,7 +43,7 @@ class Ec2Engine:
     def install(self, host: Host) -> None:
         """Replace moto's backend and answers, and complete its tables of types and images."""
         complete_types()
-        hooks = Hooks(_booted, _gone)
+        hooks = Hooks(_booted, _leaving, _gone)
 
         def make_machine(instance: Any, image_name: str) -> Machine:
             runtime = host.runtimes.resolve_ami(image_name)
@@ -83,7 +88,20 @@ def read_settings(environment: Mapping[str, str]) -> MachineSettings:
 
 
 def _booted(instance: Any, folder: InstanceFolder) -> None:
-    del instance, folder
+    """Let the instance's ECS agent join the cluster that user data has written down."""
+    name, backend = folder.read_cluster(), ecs_backends[instance.owner_id][instance.region_name]
+    if name is None:
+        return
+    if name in backend.clusters:
+        backend.register_container_instance(name, instance.id)
+    else:
+        _log.warning("instance %s cannot join the cluster %s: there is none", instance.id, name)
+
+
+def _leaving(instance: Any) -> None:
+    backend = ecs_backends[instance.owner_id][instance.region_name]
+    if isinstance(backend, EcsBackend):
+        backend.lose_instance(instance.id)
 
 
 def _gone(instance: Any, cause: Cause) -> None:

@@ -16,7 +16,7 @@ from moto.ec2.exceptions import (
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance, InstanceState, Reservation
 
-from localcloud.engines.ec2_image import add_images
+from localcloud.engines.ec2_image import add_images, resolve_image
 from localcloud.engines.ec2_machine import Machine
 from localcloud.engines.ec2_state import Cause, State
 from localcloud.engines.ec2_token import TokenBook
@@ -52,7 +52,8 @@ class Backend(EC2Backend):  # type: ignore[misc]
         with _lock:
             template = self._get_template_from_args(kwargs["launch_template"]).data if _has_template(kwargs) else {}
             _complete(kwargs, template)
-            name = self._image_name(image_id or template.get("ImageId", ""))
+            image_id = resolve_image(self, image_id or template.get("ImageId", ""))
+            name = self._image_name(image_id)
             self._check_type(kwargs, template)
             reservation = super().run_instances(image_id, count, user_data, security_group_names, **kwargs)
             for instance in reservation.instances:

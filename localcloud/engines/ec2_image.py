@@ -8,7 +8,7 @@ from typing import Any
 
 from moto.core.utils import utcnow
 from moto.ec2.models.amis import Ami
-from moto.ssm.models import Parameter, ParameterDict
+from moto.ssm.models import Parameter, ParameterDict, ssm_backends
 
 from localcloud.patch import change_classes
 from localcloud.runtime import PublicImage, read_public_images
@@ -40,6 +40,15 @@ def add_images(backend: Any) -> None:
             image_location=f"amazon/{image.name}",
         )
         backend.amis[made.id] = made
+
+
+def resolve_image(backend: Any, image_id: str) -> str:
+    """Return the id that a public parameter holds, for `resolve:ssm:<name>`; other ids as they are."""
+    name = image_id.strip("{}").removeprefix("resolve:ssm:")
+    if name == image_id:
+        return image_id
+    found = ssm_backends[backend.account_id][backend.region_name].get_parameters([name]).get(name)
+    return str(found.value) if found is not None else image_id
 
 
 def add_parameters() -> Callable[[], None]:

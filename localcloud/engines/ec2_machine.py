@@ -57,9 +57,10 @@ class MachineSettings:
 
 @dataclass(frozen=True)
 class Hooks:
-    """Who is told, outside of EC2's lock: that an instance's scripts have ended, and that it has gone."""
+    """Who is told, outside of EC2's lock: that an instance's scripts have ended, that it ends, and that it has gone."""
 
     booted: Callable[[Any, InstanceFolder], None]
+    leaving: Callable[[Any], None]
     gone: Callable[[Any, Cause], None]
 
 
@@ -219,6 +220,7 @@ class Machine:
 
     def _halt(self, last: State, cause: Cause) -> None:
         self._forget_interruption()
+        self._hooks.leaving(self.instance)
         self._end_processes()
         self._closing.wait(self._settings.halt_seconds)
         self._close_services()

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from moto.ecs.exceptions import ECSException, InvalidParameterException, ServiceNotFoundException
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException, ServiceNotFoundException
 from moto.ecs.models import EC2ContainerServiceBackend
 
 from localcloud.engines.ecs_deployment import RolloutState
 from localcloud.engines.ecs_history import find_deployment
-from localcloud.engines.ecs_loop import ServiceLoop
+from localcloud.engines.ecs_instance import refresh, tasks_on
+from localcloud.engines.ecs_loop import PlacementLoop, ServiceLoop
+from localcloud.engines.ecs_pool import Pool, PoolSettings
 from localcloud.engines.ecs_request import (
     check_balancers,
-    check_count,
     check_definition,
     check_deployment,
     check_network,
-    token_conflict,
 )
 from localcloud.engines.ecs_rollout import fail_deployment, roll_back
 from localcloud.engines.ecs_runner import TaskRunner
 from localcloud.engines.ecs_service import LocalService
-from localcloud.engines.ecs_task import LocalTask, StopCode, TaskRequest, TaskStatus
+from localcloud.engines.ecs_start import TaskStarter
+from localcloud.engines.ecs_task import BEFORE_RUNNING, LocalTask, StopCode, TaskStatus
 from localcloud.lock import service_lock
 
 _STOPPED_SHOWN = timedelta(hours=1)
@@ -38,10 +38,13 @@ class Backend(EC2ContainerServiceBackend):  # type: ignore[misc]
 
     runner: ClassVar[TaskRunner]
     loop: ClassVar[ServiceLoop]
+    placement: ClassVar[PlacementLoop]
+    pool_settings: ClassVar[PoolSettings]
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._tokens: dict[str, tuple[str, list[LocalTask]]] = {}
+        self._pool = Pool(self, self.runner, self.pool_settings)
+        self._starter = TaskStarter(self, self.runner, self._pool)
 
     def reset(self) -> None:
         """Forget everything; what runs is stopped."""
@@ -144,27 +147,61 @@ class Backend(EC2ContainerServiceBackend):  # type: ignore[misc]
         gone = {service.arn for service in self.services.values() if service.status == "INACTIVE"}
         return sorted(arns - gone)
 
-    def start_tasks(self, request: Mapping[str, Any]) -> list[LocalTask]:
-        """Carry out RunTask; the same client token again returns the tasks that are there."""
+    def run_tasks(self, request: Mapping[str, Any]) -> tuple[list[LocalTask], list[dict[str, str]]]:
+        """Carry out RunTask; return the tasks, and what could not be placed."""
         with _lock:
-            cluster = self._get_cluster(request.get("cluster") or "default")
-            token, digest = request.get("clientToken"), json.dumps(request, sort_keys=True, default=str)
-            if token in self._tokens:
-                known, tasks = self._tokens[token]
-                if known != digest:
-                    raise token_conflict([task.task_arn for task in tasks])
-                return tasks
-            definition = self.describe_task_definition(request["taskDefinition"])
-            check_definition(definition)
-            check_network(definition, request.get("networkConfiguration"))
-            check_count(int(request.get("count") or 1))
-            asked = _task_request(self, cluster, definition, request)
-            tasks = [LocalTask(asked, definition) for _ in range(int(request.get("count") or 1))]
-            if token:
-                self._tokens[token] = (digest, tasks)
-            for task in tasks:
-                self.runner.start(task)
-            return tasks
+            found = self._starter.run(request)
+        self.placement.wake()
+        return found
+
+    def start_tasks_on(self, request: Mapping[str, Any]) -> tuple[list[LocalTask], list[dict[str, str]]]:
+        """Carry out StartTask."""
+        with _lock:
+            return self._starter.start_on(request)
+
+    def place_waiting(self) -> None:
+        """Place what waits for capacity, and let groups grow and shrink."""
+        with _lock:
+            self._pool.step()
+
+    def register_container_instance(self, cluster_str: str, ec2_instance_id: str) -> Any:
+        """Take an EC2 instance into a cluster, with what its type has."""
+        with _lock:
+            cluster = self._get_cluster(cluster_str)
+            instance = super().register_container_instance(cluster.name, ec2_instance_id)
+            self._pool.equip(instance)
+        self.placement.wake()
+        return instance
+
+    def describe_container_instances(self, cluster_str: str, list_container_instance_ids: list[str]) -> Any:
+        """Return container instances with what is left on them now."""
+        with _lock:
+            cluster, tasks = self._get_cluster(cluster_str), self.find_tasks()
+            for instance in self.container_instances.setdefault(cluster.name, {}).values():
+                refresh(instance, tasks)
+            return super().describe_container_instances(cluster_str, list_container_instance_ids)
+
+    def deregister_container_instance(self, cluster_str: str, container_instance_str: str, force: bool) -> Any:
+        """Take an instance out of its cluster; with `force` also one that has tasks, which are then on their own."""
+        with _lock:
+            cluster = self._get_cluster(cluster_str)
+            instance = self.container_instances.get(cluster.name, {}).get(container_instance_str.split("/")[-1])
+            if instance is None:
+                raise EcsClientException("Referenced container instance was not found.")
+            refresh(instance, self.find_tasks())
+            instance.status = "INACTIVE"
+            return super().deregister_container_instance(cluster_str, container_instance_str, force)
+
+    def lose_instance(self, ec2_instance_id: str) -> None:
+        """Stop the tasks of an EC2 instance that ends, and take it out of its cluster."""
+        with _lock:
+            tasks = self.find_tasks()
+            for known in self.container_instances.values():
+                for instance in [each for each in known.values() if each.ec2_instance_id == ec2_instance_id]:
+                    instance.status, instance.agent_connected = "INACTIVE", False
+                    del known[instance.container_instance_arn.split("/")[-1]]
+                    for task in tasks_on(instance, tasks):
+                        self.runner.stop(task, StopCode.HOST_GONE, f"Host EC2 (instance {ec2_instance_id}) terminated.")
 
     def stop_task(self, cluster_str: str, task_str: str, reason: str) -> LocalTask:
         """Stop one task; a service replaces its own."""
@@ -204,7 +241,8 @@ class Backend(EC2ContainerServiceBackend):  # type: ignore[misc]
         for cluster in clusters:
             tasks = [task.last_status for task in self.find_tasks() if task.cluster_name == cluster.name]
             cluster.running_tasks_count = tasks.count(TaskStatus.RUNNING.value)
-            cluster.pending_tasks_count = tasks.count(TaskStatus.PENDING.value)
+            cluster.pending_tasks_count = sum(map(tasks.count, BEFORE_RUNNING))
+            cluster.registered_container_instances_count = len(self.container_instances.get(cluster.name, {}))
             cluster.active_services_count = len(self._services_of(cluster))
         return clusters, failures
 
@@ -267,27 +305,10 @@ def _current(service: LocalService, key: str) -> Any:
 
 
 def _matches(task: LocalTask, wanted: Mapping[str, Any]) -> bool:
-    service, family = wanted.get("service_name"), wanted.get("family")
+    service, family, instance = (wanted.get(key) for key in ("service_name", "family", "container_instance"))
     return (
         (not service or task.group == f"service:{service.split('/')[-1]}")
         and (not family or task.definition.family == family)
         and (not wanted.get("started_by") or task.started_by == wanted["started_by"])
-        and not wanted.get("container_instance")
-    )
-
-
-def _task_request(backend: Backend, cluster: Any, definition: Any, request: Mapping[str, Any]) -> TaskRequest:
-    inherited = definition.tags if request.get("propagateTags") == "TASK_DEFINITION" else []
-    return TaskRequest(
-        account=backend.account_id,
-        region=backend.region_name,
-        cluster_name=cluster.name,
-        cluster_arn=cluster.arn,
-        group=request.get("group") or f"family:{definition.family}",
-        started_by=request.get("startedBy") or "",
-        launch_type=request.get("launchType") or "FARGATE",
-        platform_version=request.get("platformVersion"),
-        network=request.get("networkConfiguration") or {},
-        overrides=request.get("overrides") or {},
-        tags=(*inherited, *(request.get("tags") or [])),
+        and (not instance or (task.container_instance_arn or "").split("/")[-1] == instance.split("/")[-1])
     )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from localcloud.engines.ecs_task import LocalTask, TaskStatus
+from localcloud.engines.ecs_task import BEFORE_RUNNING, LocalTask, TaskStatus
 
 _FEWEST_FAILURES, _MOST_FAILURES = 3, 200
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 60.0
@@ -112,7 +112,7 @@ class Deployment:
     @property
     def pending_count(self) -> int:
         """Tasks that are about to run."""
-        return sum(task.last_status in {TaskStatus.PROVISIONING, TaskStatus.PENDING} for task in self.tasks)
+        return sum(task.last_status in BEFORE_RUNNING for task in self.tasks)
 
     def view(self, status: str, desired: int, launch: Mapping[str, Any]) -> dict[str, Any]:
         """Return the deployment as DescribeServices shows it."""

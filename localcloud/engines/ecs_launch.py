@@ -56,8 +56,10 @@ class Launcher:
         plan = container.plan
         if plan is None:
             raise LaunchError(f"CannotStartContainerError: {container.name} was not prepared")
+        gpus = {"NVIDIA_VISIBLE_DEVICES": ",".join(container.gpu_ids)} if container.gpu_ids else {}
+        environment = {**plan.environment, **gpus}
         command = Command(
-            plan.argv, plan.environment, self.folder(task), plan.memory_mib, cpus=plan.cpus, ulimits=plan.ulimits
+            plan.argv, environment, self.folder(task), plan.memory_mib, cpus=plan.cpus, ulimits=plan.ulimits
         )
         write = None
         if plan.log is not None:

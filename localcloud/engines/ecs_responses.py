@@ -23,6 +23,7 @@ def replace_answers() -> Callable[[], None]:
         "create_service": _create_service,
         "update_service": _update_service,
         "run_task": _run_task,
+        "start_task": _start_task,
         "describe_tasks": _describe_tasks,
         "list_tasks": _list_tasks,
         "list_service_deployments": _list_service_deployments,
@@ -49,7 +50,13 @@ def _update_service(self: Any) -> Any:
 
 
 def _run_task(self: Any) -> Any:
-    return ActionResult({"tasks": self.ecs_backend.start_tasks(plain(self._get_params())), "failures": []})
+    tasks, failures = self.ecs_backend.run_tasks(plain(self._get_params()))
+    return ActionResult({"tasks": tasks, "failures": failures})
+
+
+def _start_task(self: Any) -> Any:
+    tasks, failures = self.ecs_backend.start_tasks_on(plain(self._get_params()))
+    return ActionResult({"tasks": tasks, "failures": failures})
 
 
 def _describe_tasks(self: Any) -> Any:

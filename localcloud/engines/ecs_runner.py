@@ -37,10 +37,15 @@ class TaskRunner:
         Called with each new task, so that it can be listed.
     wake
         Called, from any thread, after a task has changed by itself.
+    state_seconds
+        How long each state on the way lasts at least, so that who looks sees it.
     """
 
-    def __init__(self, host: Host, *, keep: Callable[[LocalTask], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, host: Host, *, keep: Callable[[LocalTask], None], wake: Callable[[], None], state_seconds: float = 0.1
+    ) -> None:
         self._host = host
+        self._state_seconds = state_seconds
         self._launcher = Launcher(host)
         self._keep = keep
         self._wake = wake
@@ -48,27 +53,49 @@ class TaskRunner:
         self._closed = threading.Event()
         self._ended: dict[str, threading.Event] = {}
 
-    def start(self, task: LocalTask) -> None:
-        """Start a task; one that cannot be started ends at once, with the reason."""
+    def admit(self, task: LocalTask) -> None:
+        """List a task that is to be started, now or later."""
         with self._lock:
             self._keep(task)
-            self._ended[task.id] = threading.Event()
-            task.last_status = TaskStatus.PENDING.value
-            try:
-                self._launcher.prepare(task)
-                for container in task.containers:
-                    self._launcher.start(task, container, partial(self._on_exit, task, container))
-            except LaunchError as error:
-                self._fail(task, StopCode.FAILED_TO_START, str(error))
-                return
-            task.run()
-            try:
-                self._join_groups(task)
-            except ELBClientError as error:
-                self._fail(task, StopCode.FAILED_TO_START, f"Unable to register targets: {error}")
-                return
-            for container in task.containers:
-                self._watch(task, container)
+            self._ended.setdefault(task.id, threading.Event())
+
+    def start(self, task: LocalTask) -> None:
+        """Begin to start a task; one that cannot be started ends, with the reason."""
+        self.admit(task)
+        threading.Thread(target=self._begin, args=(task,), name=f"begin-{task.id[:8]}", daemon=True).start()
+
+    def _begin(self, task: LocalTask) -> None:
+        """Walk from PROVISIONING to RUNNING, each state long enough to be seen."""
+        steps = ((TaskStatus.PENDING, self._launch), (TaskStatus.ACTIVATING, self._activate))
+        for status, step in steps:
+            self._closed.wait(self._state_seconds)
+            with self._lock:
+                if self._closed.is_set() or not task.move(status):
+                    return
+                try:
+                    step(task)
+                except LaunchError as error:
+                    self._fail(task, StopCode.FAILED_TO_START, str(error))
+                    return
+                except ELBClientError as error:
+                    self._fail(task, StopCode.FAILED_TO_START, f"Unable to register targets: {error}")
+                    return
+        self._closed.wait(self._state_seconds)
+        with self._lock:
+            if not self._closed.is_set() and not task.is_ending:
+                task.run()
+        self._wake()
+
+    def _launch(self, task: LocalTask) -> None:
+        self._launcher.prepare(task)
+        for container in task.containers:
+            self._launcher.start(task, container, partial(self._on_exit, task, container))
+        task.note_start()
+
+    def _activate(self, task: LocalTask) -> None:
+        self._join_groups(task)
+        for container in task.containers:
+            self._watch(task, container)
 
     def stop(self, task: LocalTask, code: StopCode, reason: str) -> None:
         """Begin to end a task: leave the target groups, drain, SIGTERM, SIGKILL."""
@@ -132,19 +159,26 @@ class TaskRunner:
 
     def _end(self, task: LocalTask, drain: bool) -> None:
         self._ended[task.id].set()
+        self._closed.wait(self._state_seconds)
         self._leave_groups(task, wait=drain)
         with self._lock:
             task.last_status = TaskStatus.STOPPING.value
-        for container in reversed(task.containers):
-            if container.child is not None and container.plan is not None:
-                code = container.child.stop(container.plan.stop_timeout_seconds)
-                with self._lock:
-                    container.end(code, container.child.killed_for)
+        self._end_containers(task)
+        with self._lock:
+            task.last_status = TaskStatus.DEPROVISIONING.value
+        self._closed.wait(self._state_seconds)
         with self._lock:
             task.end()
             self._ended.pop(task.id, None)
         self._launcher.release(task)
         self._wake()
+
+    def _end_containers(self, task: LocalTask) -> None:
+        for container in reversed(task.containers):
+            if container.child is not None and container.plan is not None:
+                code = container.child.stop(container.plan.stop_timeout_seconds)
+                with self._lock:
+                    container.end(code, container.child.killed_for)
 
     def _leave_groups(self, task: LocalTask, *, wait: bool) -> None:
         backend = _elbv2(task)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from localcloud.engines.ecs_container import ContainerPlan
+from localcloud.engines.ecs_placement import read_need
 from localcloud.health import Health
 from localcloud.process import Child
 
@@ -23,10 +24,15 @@ class TaskStatus(StrEnum):
 
     PROVISIONING = "PROVISIONING"
     PENDING = "PENDING"
+    ACTIVATING = "ACTIVATING"
     RUNNING = "RUNNING"
     DEACTIVATING = "DEACTIVATING"
     STOPPING = "STOPPING"
+    DEPROVISIONING = "DEPROVISIONING"
     STOPPED = "STOPPED"
+
+
+BEFORE_RUNNING = frozenset({TaskStatus.PROVISIONING.value, TaskStatus.PENDING.value, TaskStatus.ACTIVATING.value})
 
 
 class StopCode(StrEnum):
@@ -36,6 +42,7 @@ class StopCode(StrEnum):
     CONTAINER_EXITED = "EssentialContainerExited"
     USER = "UserInitiated"
     SCHEDULER = "ServiceSchedulerInitiated"
+    HOST_GONE = "TerminationNotice"
 
 
 @dataclass(frozen=True)
@@ -63,6 +70,7 @@ class TaskContainer:
     runtime_id: str | None = None
     network_bindings: list[dict[str, Any]] = field(default_factory=list)
     network_interfaces: list[dict[str, Any]] = field(default_factory=list)
+    gpu_ids: list[str] = field(default_factory=list)
     plan: ContainerPlan | None = None
     child: Child | None = None
 
@@ -88,6 +96,7 @@ class TaskRequest:
     group: str
     started_by: str = ""
     launch_type: str = "FARGATE"
+    capacity_provider: str | None = None
     platform_version: str | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
@@ -116,8 +125,11 @@ class LocalTask:
         self.cpu, self.memory = definition.cpu, definition.memory
         self.group, self.started_by = request.group, request.started_by
         self.launch_type = request.launch_type
-        self.platform_version = request.platform_version or "1.4.0"
+        self.capacity_provider_name = request.capacity_provider
+        self.platform_version = (request.platform_version or "1.4.0") if request.launch_type == "FARGATE" else None
         self.overrides = dict(request.overrides)
+        self.need = read_need(definition, self.overrides)
+        self.placement: dict[str, Any] = {}
         self.tags = [dict(tag) for tag in request.tags]
         self.attachments = _attachments(request, definition)
         self.containers = [self._container(shape) for shape in definition.container_definitions]
@@ -159,10 +171,21 @@ class LocalTask:
         """Time since the task began to run."""
         return 0.0 if self.started_at is None else (datetime.now(UTC) - self.started_at).total_seconds()
 
-    def run(self) -> None:
+    def move(self, status: TaskStatus) -> bool:
+        """Go on towards RUNNING, unless the task is to end; whether it went on."""
+        if self.is_ending:
+            return False
+        self.last_status = status.value
+        return True
+
+    def note_start(self) -> None:
         """Note that the containers have been started."""
-        self.last_status = TaskStatus.RUNNING.value
         self.started_at = datetime.now(UTC)
+
+    def run(self) -> None:
+        """Note that the task is up."""
+        self.last_status = TaskStatus.RUNNING.value
+        self.started_at = self.started_at or datetime.now(UTC)
 
     def begin_end(self, code: StopCode, reason: str) -> bool:
         """Note that the task is to end; False when it is ending already."""

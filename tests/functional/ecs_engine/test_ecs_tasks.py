@@ -41,7 +41,7 @@ def test_a_task_gets_the_environment_of_its_definition_and_of_ecs(cloud: Cloud):
     assert variables["MODEL"] == "s3://models/a"
     assert variables["AWS_ENDPOINT_URL"] == cloud.url
     assert variables["AWS_REGION"] == "us-east-1"
-    assert variables["AWS_ACCESS_KEY_ID"]
+    assert "AWS_ACCESS_KEY_ID" not in variables  # it has no role
     assert Path(variables["PATH"].split(":")[0]) == Path(sys.executable).parent
     assert "PYTEST_CURRENT_TEST" not in variables
 
