@@ -27,6 +27,7 @@ class Training(Part):
 
     compute: Literal["sagemaker"] = "sagemaker"
     instance_type: str = Field("ml.p3.2xlarge", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
+    instance_count: int = Field(1, ge=1, le=20, description="Machines that train together, by MXNet's `dist_sync`.")
     preparation_instance_type: str = Field("ml.m5.large", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
     volume_gib: int = Field(30, ge=1, le=16_384)
     max_runtime_seconds: int = Field(86_400, ge=60, le=28 * 86_400)

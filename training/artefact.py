@@ -45,6 +45,7 @@ def describe(learner: Learner, progress: Progress, statistics: Dict[str, Any]) -
         "dataset_version": statistics["dataset_version"],
         "shards": statistics["shards"],
         "devices": [str(context) for context in learner.contexts],
+        "hosts": learner.group.place.size,
         "threads": int(os.environ["OMP_NUM_THREADS"]),
         "mxnet": mx.__version__,
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Callable, Mapping, NoReturn, Optional
+from typing import Callable, List, Mapping, NoReturn, Optional
 
 _BASE = "/opt/ml"
 _TERMINATED = 143  # 128 + SIGTERM, what a shell gives a process that the signal ended
@@ -69,6 +70,16 @@ class Container:
     def gpus(self) -> int:
         """How many GPUs the job may use."""
         return int(self._environment.get("SM_NUM_GPUS") or 0)
+
+    @property
+    def hosts(self) -> List[str]:
+        """Names of the machines that work on this job; one name, or none, when there is one."""
+        return [str(name) for name in json.loads(self._environment.get("SM_HOSTS") or "[]")]
+
+    @property
+    def current_host(self) -> str:
+        """Which of them this one is."""
+        return self._environment.get("SM_CURRENT_HOST", "")
 
     @property
     def _base(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from itertools import islice
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
@@ -13,6 +14,7 @@ from mxnet import autograd, gluon
 from training import zoo
 from training.batches import Batches, share
 from training.checkpoint import BEST, PARAMS, STATES, Progress
+from training.cluster import ALONE, Group
 from training.optimizer_state import load_state, save_state
 
 Sums = Tuple[float, float, int]  # loss, hits, examples
@@ -32,10 +34,25 @@ class Learner:
         MXNet's devices; each batch is split among them.
     best
         File for the weights of the best epoch.
+    group
+        The hosts that learn together.
+    steps
+        Batches of an epoch; every host must take as many.
     """
 
-    def __init__(self, batches: Batches, options: argparse.Namespace, contexts: List[Any], best: Path) -> None:
+    def __init__(
+        self,
+        batches: Batches,
+        options: argparse.Namespace,
+        contexts: List[Any],
+        best: Path,
+        *,
+        group: Optional[Group] = None,
+        steps: Optional[int] = None,
+    ) -> None:
         self.batches = batches
+        self.group = group or Group(ALONE, len(contexts))
+        self.steps = steps
         self.options = options
         self.contexts = contexts
         self.best = best
@@ -50,10 +67,22 @@ class Learner:
         settings = {"learning_rate": options.learning_rate}
         if options.optimizer == "sgd":
             settings["momentum"] = 0.9
-        several = "device" if len(contexts) > 1 else None
         self.trainer = gluon.Trainer(
-            self.net.collect_params(), options.optimizer, settings, kvstore=several, update_on_kvstore=False
+            self.net.collect_params(), options.optimizer, settings, kvstore=self.group.kvstore, update_on_kvstore=False
         )
+
+        if self.group.place.size > 1:
+            self._share_weights()
+
+    def _share_weights(self) -> None:
+        """Give every host the same weights, and wait until they are there.
+
+        Left to the first step, as MXNet does it, they may still be arriving while they are updated already, and the
+        hosts learn different networks.
+        """
+        self.trainer._init_kvstore()
+        self.trainer._init_params()
+        mx.nd.waitall()
 
     def probe(self) -> None:
         """Ask the network about an empty image."""
@@ -80,7 +109,8 @@ class Learner:
         seed = self.options.seed * _EPOCH_SEEDS + epoch
         mx.random.seed(seed)
         tally, before = _Tally(progress.sums), None
-        for done, batch in enumerate(self.batches.shuffled("train", seed, augment=self.options.augment)):
+        batches = self.batches.shuffled("train", seed, augment=self.options.augment)
+        for done, batch in enumerate(islice(batches, self.steps)):
             if done < progress.steps:
                 continue
             if asked_to_stop():
@@ -90,7 +120,7 @@ class Learner:
             if before is not None:
                 before.wait_to_read()
             before = tally.last
-        return tally.read(), None
+        return self._sum(tally), None
 
     def _step(self, batch: Any, tally: _Tally) -> None:
         losses = []
@@ -101,7 +131,7 @@ class Learner:
             losses.append(loss)
             tally.add(output, label, loss, real)
         autograd.backward(losses)
-        self.trainer.step(batch.data[0].shape[0])
+        self.trainer.step(batch.data[0].shape[0] * self.group.place.size)
 
     def validate(self) -> Sums:
         """Sums of loss, hits and examples over the validation split."""
@@ -110,7 +140,11 @@ class Learner:
             for data, label, real in share(batch, self.contexts):
                 output = self.net(data)
                 tally.add(output, label, self.loss(output, label), real)
-        return tally.read()
+        return self._sum(tally)
+
+    def _sum(self, tally: _Tally) -> Sums:
+        loss, hits, examples = self.group.total(tally.read())
+        return loss, hits, int(examples)
 
     def keep_best(self) -> None:
         """Remember the weights as they are now."""

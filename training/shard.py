@@ -19,7 +19,7 @@ from ratchet.contract import (
     unpack_archive,
 )
 from training.container import DataProblem
-from training.recordio import Record, RecordWriter
+from training.recordio import Record, RecordWriter, read_records
 
 
 def shard_path(folder: Path, split: str) -> Path:
@@ -73,6 +73,21 @@ def open_prepared(channel: Path, scratch: Path) -> Path:
     except ContractError as error:
         raise DataProblem("the prepared data cannot be opened: %s. Run `prepare` again" % error) from error
     return scratch
+
+
+def take_share(folder: Path, target: Path, splits: List[str], *, rank: int, size: int) -> Path:
+    """Copy every `size`th record of each split, beginning with number `rank`, into shards of its own below `target`.
+
+    Not a part in one piece: shards lie in the order of the classes, and every host must see all of them.
+    """
+    target.mkdir(parents=True)
+    for split in splits:
+        writer = RecordWriter(shard_path(target, split), index_path(target, split))
+        for place, record in enumerate(read_records(shard_path(folder, split))):
+            if place % size == rank:
+                writer.write(record)
+        writer.close()
+    return target
 
 
 def read_statistics(folder: Path, splits: List[str]) -> Dict[str, Any]:

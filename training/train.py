@@ -16,8 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from ratchet.contract import METRIC_NAMES, digest_of, metric_line
 from training.checkpoint import BEST, Checkpoints, Progress
+from training.cluster import Place, find_place, join
 from training.container import Arguments, Container, DataProblem, Interrupted, at_least, run, set_threads
-from training.shard import open_prepared, read_statistics, signature_of
+from training.shard import open_prepared, read_statistics, signature_of, take_share
 
 if TYPE_CHECKING:
     from training.learner import Learner
@@ -75,8 +76,10 @@ def train(learner: Learner, checkpoints: Checkpoints, stop: Stop) -> Progress:
     progress = resume(learner, checkpoints)
     while not progress.is_over(options.epochs, options.patience):
         progress = advance(learner, progress, stop)
-        checkpoints.save(progress, learner.write_checkpoint)
-        if stop.asked and not progress.is_over(options.epochs, options.patience):
+        if learner.group.place.leads:
+            checkpoints.save(progress, learner.write_checkpoint)
+        (stopping,) = learner.group.total([stop.asked])
+        if stopping and not progress.is_over(options.epochs, options.patience):
             raise Interrupted(
                 "SIGTERM stopped the training after epoch %d and %d batches: start the job again with the same "
                 "checkpoints, and it goes on from there" % (progress.epoch, progress.steps)
@@ -89,6 +92,7 @@ def train(learner: Learner, checkpoints: Checkpoints, stop: Stop) -> Progress:
 def resume(learner: Learner, checkpoints: Checkpoints) -> Progress:
     """Where training stands: at the newest good checkpoint, or at its beginning."""
     found = checkpoints.find()
+    learner.group.agree(found[0].epoch if found else 0, "the epoch to go on from")
     if found is None:
         return Progress()
     progress, folder = found
@@ -100,7 +104,9 @@ def resume(learner: Learner, checkpoints: Checkpoints) -> Progress:
 def advance(learner: Learner, progress: Progress, stop: Stop) -> Progress:
     """One epoch further, or as far into it as a stop allows."""
     epoch, started, seen = progress.epoch + 1, time.monotonic(), progress.sums[2]
-    (loss, hits, count), steps = learner.learn(epoch, progress, lambda: stop.asked)
+    # Several hosts stop together, at the end of an epoch; one alone stops at once.
+    alone = learner.group.place.size == 1
+    (loss, hits, count), steps = learner.learn(epoch, progress, lambda: stop.asked and alone)
     if steps is not None:
         return replace(progress, steps=steps, sums=(loss, hits, count), updates=learner.updates)
     if not math.isfinite(loss):
@@ -119,33 +125,55 @@ def advance(learner: Learner, progress: Progress, stop: Stop) -> Progress:
     after = progress.after(metrics, learner.updates)
     if after.best_epoch == epoch:
         learner.keep_best()
-    print(metric_line(metrics), flush=True)
+    if learner.group.place.leads:
+        print(metric_line(metrics), flush=True)
     return after
 
 
-def main() -> None:
-    """Train on the job's prepared shards."""
-    container, options, stop = Container(), parse(), Stop()
-    threads = set_threads(options.threads)
-    with tempfile.TemporaryDirectory(prefix="ratchet-train-", dir=container.scratch_parent) as name:
-        scratch = Path(name)
-        folder = open_prepared(container.channel("prepared"), scratch / "prepared")
-        statistics = read_statistics(folder, list(_SPLITS))
-        # MXNet counts its threads when it is imported.
-        from training.artefact import export
-        from training.batches import Batches
-        from training.learner import Learner, devices
+def share_of(folder: Path, statistics: Dict[str, Any], place: Place, scratch: Path) -> Path:
+    """The folder with this host's share of the shards; the shards themselves when it is alone."""
+    if place.size == 1:
+        return folder
+    smallest = min(statistics["shards"][split]["count"] for split in _SPLITS)
+    if smallest < place.size:
+        raise DataProblem("%d examples are too few for %d hosts: use fewer" % (smallest, place.size))
+    return take_share(folder, scratch / "share", list(_SPLITS), rank=place.rank, size=place.size)
 
-        smallest = min(statistics["shards"][split]["count"] for split in _SPLITS)
-        size = min(options.batch_size, smallest)
-        batches = Batches(folder, signature_of(statistics), size=size, threads=threads)
-        learner = Learner(batches, options, devices(container.gpus), scratch / BEST)
-        checkpoints = Checkpoints(
-            options.checkpoint_dir or container.checkpoint_folder, fingerprint(options, statistics)
-        )
-        stop.listen()
+
+def learn(container: Container, options: argparse.Namespace, place: Place, scratch: Path) -> Progress:
+    """Train on this host's share and, on the first host, export the best epoch."""
+    threads = set_threads(options.threads)
+    folder = open_prepared(container.channel("prepared"), scratch / "prepared")
+    statistics = read_statistics(folder, list(_SPLITS))
+    share = share_of(folder, statistics, place, scratch)
+    # MXNet counts its threads, and learns its role, when it is imported.
+    from training.artefact import export
+    from training.batches import Batches
+    from training.cluster import Group
+    from training.learner import Learner, devices
+
+    # The same on every host: the last one has the fewest examples.
+    least = {split: statistics["shards"][split]["count"] // place.size for split in _SPLITS}
+    size = min(max(1, options.batch_size // place.size), *least.values())
+    batches = Batches(share, signature_of(statistics), size=size, threads=threads)
+    steps = math.ceil(least["train"] / size) if place.size > 1 else None
+    checkpoints = Checkpoints(options.checkpoint_dir or container.checkpoint_folder, fingerprint(options, statistics))
+    stop = Stop()
+    stop.listen()
+    with Group(place, container.gpus) as group:
+        learner = Learner(batches, options, devices(container.gpus), scratch / BEST, group=group, steps=steps)
         progress = train(learner, checkpoints, stop)
-        export(learner, progress, statistics, container.model_folder)
+        if place.leads:
+            export(learner, progress, statistics, container.model_folder)
+    return progress
+
+
+def main() -> None:
+    """Train on the job's prepared shards, with the job's other hosts if it has any."""
+    container, options = Container(), parse()
+    place = find_place(container.hosts, container.current_host)
+    with tempfile.TemporaryDirectory(prefix="ratchet-train-", dir=container.scratch_parent) as name, join(place):
+        progress = learn(container, options, place, Path(name))
     print("exported epoch %d, validation accuracy %.4f" % (progress.best_epoch, progress.best_accuracy), flush=True)
 
 

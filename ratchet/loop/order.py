@@ -109,6 +109,7 @@ class OrderBook:
             program=program,
             code_uri=self.code_uri,
             instance_type=training.instance_type if trains else training.preparation_instance_type,
+            instance_count=training.instance_count if trains else 1,
             channels=channels,
             hyperparameters=hyperparameters,
             image_uri=training.image_uri,

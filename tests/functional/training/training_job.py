@@ -29,6 +29,7 @@ class Job:
         self.folder = folder
         self.program = program
         self.channels = dict(channels)
+        self.environment: dict[str, str] = {}
         self.log = ""
 
     @property
@@ -53,6 +54,7 @@ class Job:
             "SM_MODEL_DIR": str(self.model),
             "SM_OUTPUT_DIR": str(self.folder / "output"),
             "SM_NUM_GPUS": "0",
+            **self.environment,
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
         }
         arguments = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
