@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from moto.awslambda.exceptions import (
-    ConflictException,
     InvalidParameterValueException,
     LambdaClientError,
     PreconditionFailedException,
@@ -101,7 +100,7 @@ class Storage(LambdaStorage):  # type: ignore[misc]
         check_name(name)
         aliases = self._aliases[self.plain_arn(function.function_name)]
         if name in aliases:
-            raise ConflictException(f"Alias already exists: {aliases[name].arn}")
+            raise ResourceConflict(f"Alias already exists: {aliases[name].arn}")
         alias = Alias(
             account_id=self.account_id,
             region=self.region_name,

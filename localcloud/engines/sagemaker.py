@@ -17,6 +17,7 @@ from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
 from localcloud.engine import Host
+from localcloud.engines.sagemaker_identity import UniqueRecords
 from localcloud.engines.sagemaker_launcher import Launcher
 from localcloud.engines.sagemaker_processing_backend import ProcessingBackend
 from localcloud.engines.sagemaker_site import RunSettings
@@ -49,7 +50,7 @@ def read_settings(environment: Mapping[str, str]) -> RunSettings:
     )
 
 
-class LocalBackend(TuningBackend, ProcessingBackend, TransformBackend):
+class LocalBackend(UniqueRecords, TuningBackend, ProcessingBackend, TransformBackend):
     """Moto's backend with every kind of job that is really run."""
 
 

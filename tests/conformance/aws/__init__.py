@@ -1,0 +1,1 @@
+"""What AWS promises, asserted through boto3: against localcloud, and against AWS itself when asked."""
