@@ -8,14 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from localcloud.access import find_access_key
 from localcloud.application import Application, Checks, Health, Pages, serialize
 from localcloud.cgroup import find_cgroups
-from localcloud.chain import Step
+from localcloud.chain import Step, Wsgi
 from localcloud.disturbance import Calendar, Disturbance
 from localcloud.door import admit_loopback, admit_owner
 from localcloud.engine import Engine, Host
@@ -196,13 +195,13 @@ class LocalCloud:
         os.environ["MOTO_PORT"] = str(self._port)  # moto calls itself for some services
         werkzeug_app.DISABLE_GLOBAL_CORS = True  # a page in a browser has no business here
         self._dispatcher = Dispatcher()
-        return Application(self._steps(), self._dispatcher)
+        return Application(self._steps(self._dispatcher), self._dispatcher)
 
-    def _steps(self) -> list[Step]:
+    def _steps(self, moto: Wsgi) -> list[Step]:
         """What stands before moto, in the order in which a request meets it."""
         from localcloud.authentication import Authentication
         from localcloud.console import PREFIX, Console
-        from localcloud.job_page import describe_job
+        from localcloud.console.gateway import Gateway
         from localcloud.keyring import Keyring
 
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
@@ -211,7 +210,7 @@ class LocalCloud:
             Calendar(self.faults),
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
-            Pages({PREFIX: Console(partial(describe_job, region=self._region))}),
+            Pages({PREFIX: Console(Gateway(moto, self._region), self.faults.describe)}),
             Authentication(Keyring(self.access_key), self.faults.now),
             admit_owner,
             Pages({SPOT_PATH: self._spot}),

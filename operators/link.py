@@ -51,6 +51,20 @@ class ModelLink(_StoredLink):
     xcom_key = "model_link"
 
 
+class ServicePageLink(_StoredLink):
+    """The ECS service's page: deployments, tasks, traffic."""
+
+    name = "ECS service"
+    xcom_key = "service_page_link"
+
+
+class FunctionPageLink(_StoredLink):
+    """The Lambda function's page: versions and weights."""
+
+    name = "Lambda function"
+    xcom_key = "function_page_link"
+
+
 class ServiceLink(_StoredLink):
     """Where the model answers."""
 

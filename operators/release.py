@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from operators.base import airflow_errors, close_claim, pull
-from operators.link import ServiceLink
+from operators.link import FunctionPageLink, ServiceLink, ServicePageLink
 from operators.poll import WaitingOperator
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class ReleaseModelOperator(WaitingOperator):
     """Begin the release after checking the approval record itself, then drive it until it is carried out or undone."""
 
     watch_kind = "release"
-    operator_extra_links = (ServiceLink(),)
+    operator_extra_links = (ServiceLink(), ServicePageLink(), FunctionPageLink())
 
     def execute(self, context: Context) -> Any:
         """Refuse without a record of approval for exactly this digest; else begin, or find it begun."""
@@ -33,6 +33,8 @@ class ReleaseModelOperator(WaitingOperator):
             plan = begin_release(workshop, version, digest, run_id=str(context["run_id"]))
             self.log.info("%s", plan)
             context["ti"].xcom_push(key="service_link", value=workshop.deployment.service_url)
+            for what, page in workshop.serving_pages().items():
+                context["ti"].xcom_push(key=f"{what}_page_link", value=page)
             release = workshop.pipeline.release
             limit_seconds = (release.health_timeout_seconds + release.bake_seconds) * _STEPS_AT_MOST
             return self.wait(context, {"version": version}, limit_seconds=limit_seconds)

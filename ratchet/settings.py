@@ -50,6 +50,14 @@ class Settings:
         """Link to the console's page of a SageMaker training job."""
         return f"{self.console_url}/sagemaker/home?region={self.region}#/jobs/{name}"
 
+    def service_page(self, cluster: str, service: str) -> str:
+        """Link to the console's page of an ECS service."""
+        return f"{self.console_url}/ecs/v2/clusters/{cluster}/services/{service}/health?region={self.region}"
+
+    def function_page(self, name: str) -> str:
+        """Link to the console's page of a Lambda function."""
+        return f"{self.console_url}/lambda/home?region={self.region}#/functions/{name}"
+
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from an environment; `SpecError` names a variable that cannot be read."""

@@ -32,7 +32,13 @@ def status(*, person: Person = "admin", as_json: AsJson = False) -> None:
         waiting = _waiting(session, person)
         for gate in waiting:
             session.output.say(f"waiting for approval: {gate['pipeline']} {short(gate['digest'])} {gate['link']}")
-        links = {"airflow": session.settings.airflow_url, "service": rows[0]["service_url"] if rows else None}
+        for what, page in (rows[0]["pages"] if rows else {}).items():
+            session.output.say(f"{what}: {page}")
+        links = {
+            "airflow": session.settings.airflow_url,
+            "console": session.settings.console_url,
+            "service": rows[0]["service_url"] if rows else None,
+        }
         session.output.result({"pipelines": rows, "waiting": waiting, "links": links})
         if not any(row["champion"] for row in rows):
             session.output.say("no model is live yet; `ratchet push DATASET DIR` starts a pipeline")
@@ -48,6 +54,7 @@ def describe_pipeline(session: Session, name: str) -> dict[str, Any]:
         "pipeline": name,
         "model": model,
         "service_url": workshop.deployment.service_url,
+        "pages": workshop.serving_pages(),
         "targets": live_status(workshop.aws, workshop.deployment, workshop.pipeline.release.targets),
         "champion": None,
     }

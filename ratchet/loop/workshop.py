@@ -86,6 +86,14 @@ class Workshop:
         """Link to the page with a training job's learning curve."""
         return self.page_of(f"s3://{self.deployment.jobs_bucket}/{curve_key(job)}")
 
+    def serving_pages(self) -> dict[str, str]:
+        """Link to the console's pages of what serves, by what it is."""
+        place = self.deployment
+        return {
+            "service": self.settings.service_page(place.cluster_name, place.service_name),
+            "function": self.settings.function_page(place.function_name),
+        }
+
     @property
     def source_folder(self) -> Path:
         """Folder of the code that goes into containers; relative paths start at the pipelines' parent folder."""

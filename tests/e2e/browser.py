@@ -33,14 +33,21 @@ def chromium_is_there() -> bool:
     return bool(shutil.which("chromium") and shutil.which("chromedriver"))
 
 
-@contextmanager
-def open_airflow(url: str, user: str, password: str) -> Iterator[Any]:
-    """A browser that is signed in."""
+def make_driver(*, log_browser: bool = False) -> webdriver.Chrome:
+    """Start Chromium; with `log_browser` it keeps what its console says."""
     options = Options()
     options.binary_location = shutil.which("chromium") or ""
     for flag in _FLAGS:
         options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    if log_browser:
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+
+
+@contextmanager
+def open_airflow(url: str, user: str, password: str) -> Iterator[Any]:
+    """A browser that is signed in."""
+    driver = make_driver()
     try:
         driver.get(f"{url}/auth/login")
         wait = WebDriverWait(driver, PAGE_LIMIT_SECONDS)

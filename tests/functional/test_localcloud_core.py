@@ -89,7 +89,7 @@ def test_an_object_can_be_looked_at_but_runs_nothing(cloud: LocalCloud) -> None:
 
 def test_a_job_nobody_knows_has_no_page(cloud: LocalCloud) -> None:
     with pytest.raises(HTTPError) as refused:
-        urlopen(f"{cloud.url}/_localcloud/console/sagemaker/job?name=nobody")
+        urlopen(f"{cloud.url}/_localcloud/console/api/jobs/nobody")
     assert refused.value.code == 404
 
 

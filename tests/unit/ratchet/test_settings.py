@@ -29,3 +29,10 @@ def test_links_to_the_pages_of_objects_and_jobs():
     settings = load_settings({"RATCHET_CONSOLE_URL": "http://localhost:4566/c/"})
     assert settings.object_page("s3://b/a key") == "http://localhost:4566/c/s3/object/b?region=us-east-1&prefix=a%20key"
     assert settings.job_page("j").endswith("#/jobs/j")
+
+
+def test_links_to_the_pages_of_what_serves():
+    settings = load_settings({"AWS_REGION": "eu-west-1"})
+    aws = "https://eu-west-1.console.aws.amazon.com"
+    assert settings.service_page("c", "s") == f"{aws}/ecs/v2/clusters/c/services/s/health?region=eu-west-1"
+    assert settings.function_page("f") == f"{aws}/lambda/home?region=eu-west-1#/functions/f"
