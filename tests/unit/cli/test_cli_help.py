@@ -12,6 +12,7 @@ COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "appr
 COMMANDS += ["doctor"]
 GROUPS = {
     "models": ["list", "show", "diff"],
+    "fault": ["add", "list", "clear"],
     "data": ["list", "show", "diff", "find", "tag", "describe", "lineage"],
 }
 
