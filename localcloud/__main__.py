@@ -21,7 +21,7 @@ from typing import Any
 from localcloud.access import instance_file, write_private
 from localcloud.server import DEFAULT_HOME, DEFAULT_PORT, LocalCloud, PortInUse
 
-_CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name", "region"})
+_CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name", "region", "enforce_iam"})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
             mxnet_python=options.mxnet_python,
             region=options.region,
             public_name=options.public_name,
+            enforce_iam=options.enforce_iam,
         )
         cloud.start()
     except (PortInUse, ValueError) as error:
@@ -70,6 +71,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--mxnet-python", type=Path, help="interpreter of the MXNet environment")
     parser.add_argument("--region", help="region of what runs by itself (us-east-1)")
     parser.add_argument("--public-name", help="name under which others reach this machine (localhost)")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", default=None, help="refuse what no IAM policy of the caller allows"
+    )
     parser.add_argument(
         "--ready-file",
         type=Path,
@@ -101,6 +105,7 @@ def _merge(options: argparse.Namespace, config: Mapping[str, Any]) -> argparse.N
         "home": DEFAULT_HOME,
         "public_name": "localhost",
         "region": "us-east-1",
+        "enforce_iam": os.environ.get("LOCALCLOUD_ENFORCE_IAM", "") not in {"", "0", "false"},
     }
     for key in _CONFIG_KEYS:
         if getattr(options, key) is None:

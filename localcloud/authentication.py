@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +33,8 @@ from localcloud.signature import (
 _PAYLOAD_HEADER = "x-amz-content-sha256"
 _S3_WINDOW = timedelta(minutes=15)
 _WINDOW = timedelta(minutes=5)
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -65,6 +68,7 @@ class Authentication:
         try:
             exchange.principal = self._authenticate(exchange).principal
         except Denied as denied:
+            _log.info("refused %s %s: %s", exchange.environ.get("REQUEST_METHOD"), exchange.path, denied)
             return tell(*deny(exchange.call, denied.denial, denied.detail))
         return then(exchange)
 

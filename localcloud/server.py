@@ -13,6 +13,7 @@ from typing import Any
 
 from localcloud.access import find_access_key
 from localcloud.application import Application, Checks, Health, Pages, serialize
+from localcloud.authorization import Authorization, Calls
 from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step, Wsgi
 from localcloud.disturbance import Calendar, Disturbance
@@ -61,6 +62,8 @@ class LocalCloud:
         Region of what the engines do by themselves.
     public_name
         Name under which others reach this machine: what load balancers call themselves and children call AWS.
+    enforce_iam
+        Whether calls that no IAM policy of their caller allows are refused.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class LocalCloud:
         engines: Sequence[Engine] | None = None,
         region: str = "us-east-1",
         public_name: str = "localhost",
+        enforce_iam: bool = False,
     ) -> None:
         self._public_name = public_name
         self._host = host
@@ -87,6 +91,8 @@ class LocalCloud:
         self._given_engines = engines
         self._region = region
         self.faults = FaultBook()
+        self.calls = Calls()
+        self._enforce_iam = enforce_iam
         self._event_faults = EventFaults(self.faults)
         self.access_key = find_access_key(home, os.environ)
         self._engines: list[Engine] = []
@@ -203,6 +209,7 @@ class LocalCloud:
         from localcloud.console import PREFIX, Console
         from localcloud.console.gateway import Gateway
         from localcloud.keyring import Keyring
+        from localcloud.policy import grants
 
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
         shelf = ModelShelf()
@@ -216,6 +223,8 @@ class LocalCloud:
             Pages({SPOT_PATH: self._spot}),
             FaultPage(self.faults),
             Naming(Operations(shelf)),
+            self.calls,
+            Authorization(self.calls, grants, enforce=self._enforce_iam),
             Disturbance(self.faults, time.sleep),
             Checks([Validator(shelf)]),
             check_integrity,
