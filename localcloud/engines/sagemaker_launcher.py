@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from localcloud.engine import Host
+from localcloud.engines.ecs_port import Ports
 from localcloud.engines.sagemaker_site import RunSettings, Site
 from localcloud.engines.sagemaker_thread import JobThread
 
@@ -27,11 +28,17 @@ class Launcher:
         What runs processes.
     settings
         How jobs are run.
+
+    Attributes
+    ----------
+    ports
+        For the models that transform jobs serve.
     """
 
     def __init__(self, host: Host, settings: RunSettings) -> None:
         self._host = host
         self._settings = settings
+        self.ports = Ports()
         self._home = host.home / "sagemaker"
         self._runs: set[JobThread[Any]] = set()
         self._lock = threading.Lock()

@@ -24,7 +24,8 @@ class ProcessingBackend(TrainingBackend):
         """Check a request and begin the job."""
         check_processing(request)
         name = request["ProcessingJobName"]
-        job = JobRecord(PROCESSING, request, arn_formatter("processing-job", name, self.account_id, self.region_name))
+        arn = arn_formatter(PROCESSING.resource, name, self.account_id, self.region_name)
+        job = JobRecord(PROCESSING, request, arn)
         with service_lock("sagemaker"):
             add_record(self.processing_jobs, job)
         self.launcher.launch(ProcessingRun(job, self.launcher.site(name, self.region_name)))

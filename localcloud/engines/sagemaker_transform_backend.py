@@ -8,7 +8,6 @@ from typing import Any
 from moto.sagemaker.exceptions import AWSValidationException
 from moto.sagemaker.utils import arn_formatter
 
-from localcloud.engines.ecs_port import Ports
 from localcloud.engines.sagemaker_backend import TrainingBackend
 from localcloud.engines.sagemaker_listing import TRANSFORM as LISTING
 from localcloud.engines.sagemaker_listing import list_jobs
@@ -17,8 +16,6 @@ from localcloud.engines.sagemaker_record import JobRecord
 from localcloud.engines.sagemaker_transform_request import TRANSFORM, check_transform, container_of
 from localcloud.engines.sagemaker_transform_run import Serving, TransformRun
 from localcloud.lock import service_lock
-
-_ports = Ports()
 
 
 class TransformBackend(TrainingBackend):
@@ -33,11 +30,12 @@ class TransformBackend(TrainingBackend):
                 arn = arn_formatter("model", request["ModelName"], self.account_id, self.region_name)
                 raise AWSValidationException(f'Could not find model "{arn}".')
             check_transform(request, model)
-            job = JobRecord(TRANSFORM, request, arn_formatter("transform-job", name, self.account_id, self.region_name))
+            arn = arn_formatter(TRANSFORM.resource, name, self.account_id, self.region_name)
+            job = JobRecord(TRANSFORM, request, arn)
             add_record(self.transform_jobs, job)
         serving = Serving(container_of(model), model.execution_role_arn)
         site = self.launcher.site(name, self.region_name)
-        self.launcher.launch(TransformRun(job, site, serving=serving, ports=_ports))
+        self.launcher.launch(TransformRun(job, site, serving=serving, ports=self.launcher.ports))
         return {"TransformJobArn": job.arn}
 
     def look_at_transform_job(self, request: Mapping[str, Any]) -> dict[str, Any]:

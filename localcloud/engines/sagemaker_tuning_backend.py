@@ -14,6 +14,7 @@ from localcloud.engines.sagemaker_backend import TrainingBackend
 from localcloud.engines.sagemaker_listing import ORDERS, TUNING, Listing, list_jobs
 from localcloud.engines.sagemaker_lookup import add_record, drop_record, stop_record
 from localcloud.engines.sagemaker_request import check_request
+from localcloud.engines.sagemaker_tuning_job import TUNING as KIND
 from localcloud.engines.sagemaker_tuning_job import Trial, TuningJob
 from localcloud.engines.sagemaker_tuning_request import check_tuning, make_child, make_plan
 from localcloud.engines.sagemaker_tuning_run import TuningRun
@@ -44,7 +45,7 @@ class TuningBackend(TrainingBackend):
         name, config = request["HyperParameterTuningJobName"], request["HyperParameterTuningJobConfig"]
         first = make_child(request, f"{name}-001-00000000", {})
         check_request(first)
-        arn = arn_formatter("hyper-parameter-tuning-job", name, self.account_id, self.region_name)
+        arn = arn_formatter(KIND.resource, name, self.account_id, self.region_name)
         with service_lock("sagemaker"):
             self.require_channels(first)
             job = TuningJob(request, arn, self._parents(request))

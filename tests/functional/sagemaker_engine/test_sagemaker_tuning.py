@@ -31,7 +31,7 @@ def configuration(strategy, ranges, *, jobs=4, parallel=2, **changes):
 
 @pytest.fixture
 def start(cloud):
-    def start(name, config, fixed=None, **changes):
+    def start(name, config, fixed=None, channels=None, **changes):
         request = cloud.request("template", "train.py")
         definition = {key: value for key, value in request.items() if key not in ("TrainingJobName", "HyperParameters")}
         definition["AlgorithmSpecification"] = {
@@ -41,6 +41,7 @@ def start(cloud):
         }
         definition["Environment"] = {"PATH": f"{CONTAINER}:{os.defpath}"}  # where the image has its `train`
         definition["StaticHyperParameters"] = fixed or {}
+        definition |= {"InputDataConfig": channels} if channels else {}
         cloud.sagemaker.create_hyper_parameter_tuning_job(
             HyperParameterTuningJobName=name,
             HyperParameterTuningJobConfig=config,
@@ -162,7 +163,7 @@ def test_a_stop_stops_the_training_jobs(cloud, start, describe, finish, children
 
 def test_early_stopping_ends_a_trial_that_falls_behind(start, finish, children):
     config = configuration("Grid", grid(x=["2", "2.1", "1.9", "9"]), jobs=None, parallel=1)
-    start("early", {**config, "TrainingJobEarlyStoppingType": "Auto"}, {"epochs": "8", "pause": "0.2"})
+    start("early", {**config, "TrainingJobEarlyStoppingType": "Auto"}, {"epochs": "3", "waiting": "9"})
     described = finish("early")
     statuses = {child["TunedHyperParameters"]["x"]: child["TrainingJobStatus"] for child in children("early")}
     assert statuses == {"2": "Completed", "2.1": "Completed", "1.9": "Completed", "9": "Stopped"}
@@ -173,7 +174,7 @@ def test_early_stopping_ends_a_trial_that_falls_behind(start, finish, children):
 def test_hyperband_stops_trials_that_fall_behind(start, finish, children):
     limits = {"HyperbandStrategyConfig": {"MinResource": 1, "MaxResource": 9}}
     config = configuration("Hyperband", X, jobs=6, parallel=3, StrategyConfig=limits)
-    start("brackets", config, {"epochs": "9", "pause": "0.2"})
+    start("brackets", config, {"epochs": "9", "pause": "0.4"})
     described = finish("brackets")
     assert described["HyperParameterTuningJobStatus"] == "Completed"
     counters = described["TrainingJobStatusCounters"]
@@ -242,3 +243,27 @@ def test_refuses_what_sagemaker_refuses_or_localcloud_does_not_do(cloud, start, 
     with pytest.raises(cloud.sagemaker.exceptions.ClientError) as caught:
         start("refused", config)
     assert said in caught.value.response["Error"]["Message"], json.dumps(caught.value.response, default=str)
+
+
+def test_a_transfer_counts_its_own_training_jobs_alone(cloud, start, finish):
+    start("giver", configuration("Grid", grid(x=["2"]), jobs=None))
+    finish("giver")
+    warm = {"ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "giver"}]}
+    start(
+        "taker",
+        configuration("Bayesian", X, jobs=1, parallel=1),
+        WarmStartConfig={**warm, "WarmStartType": "TransferLearning"},
+    )
+    assert "OverallBestTrainingJob" not in finish("taker")
+    cloud.put_data("other/a")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://data/other/"}}
+    with pytest.raises(cloud.sagemaker.exceptions.ClientError, match="needs the input data of the parent"):
+        start(
+            "stranger",
+            configuration("Random", X),
+            channels=[{"ChannelName": "train", "DataSource": source}],
+            WarmStartConfig={**warm, "WarmStartType": "IdenticalDataAndAlgorithm"},
+        )
+    missing = {"ParentHyperParameterTuningJobs": [{"HyperParameterTuningJobName": "nobody"}]}
+    with pytest.raises(cloud.sagemaker.exceptions.ResourceNotFound):
+        start("orphan", configuration("Random", X), WarmStartConfig={**missing, "WarmStartType": "TransferLearning"})
