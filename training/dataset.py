@@ -42,8 +42,13 @@ class Frozen:
         return Counter(entry.label for entry in self.entries)
 
 
-def read_manifest(folder: Path) -> Frozen:
+def read_manifest(folder: Path, *, labelled: bool = True) -> Frozen:
     """Read the manifest in its channel.
+
+    Parameters
+    ----------
+    labelled
+        Whether every key has to be `<label>/<file>`: so it is with image folders.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def read_manifest(folder: Path) -> Frozen:
     except (ValueError, KeyError, TypeError) as error:
         message = "the manifest %s cannot be read (%r): freeze the dataset again" % (files[0].name, error)
         raise DataProblem(message) from error
-    _check_keys([entry.key for entry in entries])
+    _check_keys([entry.key for entry in entries], labelled)
     entries.sort(key=lambda entry: entry.key)
     return Frozen(str(raw.get("dataset", "")), str(raw.get("version", "")), tuple(entries))
 
@@ -76,7 +81,7 @@ def _read_entries(head: Mapping[str, Any], lines: Iterable[str]) -> Iterator[Ent
         yield Entry(str(key), int(size), str(checksum), str(version_id))
 
 
-def _check_keys(keys: Sequence[str]) -> None:
+def _check_keys(keys: Sequence[str], labelled: bool) -> None:
     if not keys:
         raise DataProblem("the dataset is empty: upload images as <label>/<file>")
     if len(set(keys)) != len(keys):
@@ -84,9 +89,14 @@ def _check_keys(keys: Sequence[str]) -> None:
     for key in keys:
         # A label becomes a line of synset.txt, and labels come separated by commas.
         parts = key.split("/")
-        strange = any(part in ("", ".", "..") for part in parts) or not parts[0].isprintable() or "," in parts[0]
-        if len(parts) < 2 or strange or "\0" in key or parts[0] != parts[0].strip():
+        if any(part in ("", ".", "..") for part in parts) or "\0" in key:
             raise DataProblem("the key %r is not of the form <label>/<file>: move or remove the object" % key)
+        if labelled and (len(parts) < 2 or not _is_label(parts[0])):
+            raise DataProblem("the key %r is not of the form <label>/<file>: move or remove the object" % key)
+
+
+def _is_label(text: str) -> bool:
+    return text.isprintable() and "," not in text and text == text.strip()
 
 
 def locate(folder: Path, entry: Entry, names: str) -> Path:
@@ -139,9 +149,17 @@ def refuse_empty_splits(counts: Mapping[str, Mapping[str, int]]) -> None:
             raise DataProblem("no example falls on the side %r: the dataset is too small, add images" % split)
 
 
+def refuse_strange_labels(found: Iterable[str]) -> None:
+    """Fail when a class has a name that cannot be a line of synset.txt."""
+    strange = sorted(repr(label) for label in found if not _is_label(label))
+    if strange:
+        raise DataProblem("the classes %s have names that cannot be used: rename them" % name_some(strange))
+
+
 def choose_labels(found: Mapping[str, Any], asked: str) -> Tuple[str, ...]:
     """The classes in the order of the model's outputs: as asked for, or all that there are, sorted."""
     if not asked:
+        refuse_strange_labels(found)
         return tuple(sorted(found))
     labels = tuple(label.strip() for label in asked.split(","))
     if len(set(labels)) != len(labels) or "" in labels:

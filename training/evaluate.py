@@ -104,9 +104,15 @@ def evaluate(prepared: Path, models: Sequence[Model], target: Path) -> Dict[str,
     target.mkdir(parents=True, exist_ok=True)
     (target / REPORT_JSON).write_text(json.dumps(report, sort_keys=True), "utf-8")
     (target / SMOKE_FILE).write_text(json.dumps(make_smoke(challenger, keys, pngs), sort_keys=True), "utf-8")
-    labels = statistics["labels"]
+    labels, shown = statistics["labels"], {} if "features" in statistics else pngs
     mistakes = [
-        Mistake(keys[n], labels[challenger.truth[n]], challenger.name(n), challenger.confidence[n], pngs[n])
+        Mistake(
+            keys[n],
+            labels[challenger.truth[n]],
+            challenger.name(n),
+            challenger.confidence[n],
+            shown.get(n, b""),
+        )
         for n in wrong
     ]
     write_report(target, report, mistakes)

@@ -16,6 +16,7 @@ from training.batches import Batches, share
 from training.checkpoint import BEST, PARAMS, STATES, Progress
 from training.cluster import ALONE, Group
 from training.optimizer_state import load_state, save_state
+from training.shard import input_shape
 
 Sums = Tuple[float, float, int]  # loss, hits, examples
 _EPOCH_SEEDS = 10_007
@@ -85,9 +86,8 @@ class Learner:
         mx.nd.waitall()
 
     def probe(self) -> None:
-        """Ask the network about an empty image."""
-        signature = self.batches.signature
-        shape = (1, signature.channels, signature.height, signature.width)
+        """Ask the network about an empty example."""
+        shape = (1, *input_shape(self.batches.signature))
         for context in self.contexts:
             self.net(mx.nd.zeros(shape, ctx=context)).wait_to_read()
 

@@ -60,7 +60,9 @@ class Model:
             raise DataProblem("the model in channel %r is refused: %s" % (self.name, str(error).strip())) from error
 
     def answer(self, pngs: Sequence[bytes]) -> np.ndarray:
-        """Probabilities for images, prepared as the model's own signature says; shape (images, classes), float64.
+        """Probabilities for images or rows of a table, fed as the model's own signature says.
+
+        Shape (examples, classes), float64.
 
         Raises
         ------
@@ -78,6 +80,9 @@ class Model:
 
     def _feed(self, png: bytes) -> np.ndarray:
         signature = self.signature
+        if signature.layout == "NC":
+            row = np.frombuffer(png, dtype="<f4")
+            return (row - np.float32(signature.mean)) * (np.float32(signature.scale) / np.float32(signature.std))
         pixels = to_array(decode(png, signature.channels, signature.height, signature.width)).astype(np.float32)
         normal = (pixels - np.float32(signature.mean)) * (np.float32(signature.scale) / np.float32(signature.std))
         return normal.transpose(2, 0, 1)

@@ -1,14 +1,14 @@
-"""Raw images to RecordIO shards and baseline statistics: streaming, checked, byte-identical for identical input."""
+"""Raw data to RecordIO shards and baseline statistics: streaming, checked, byte-identical for identical input."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Callable, Deque, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -30,7 +30,10 @@ from training.dataset import (
 )
 from training.imagery import Unreadable, decode, encode_png, to_array
 from training.pixels import Pixels, count_values
+from training.records import count_labels, read_items
 from training.shard import ShardWriter
+from training.source import open_sources
+from training.tables import prepare_tables
 
 _AHEAD = 4  # images in memory for each processor
 
@@ -38,7 +41,8 @@ _AHEAD = 4  # images in memory for each processor
 class Example(NamedTuple):
     """What became of one object: `png` and `counts` of its pixels, or why there are none."""
 
-    entry: Entry
+    key: str
+    label: str
     png: bytes = b""
     counts: Optional[np.ndarray] = None
     changed: bool = False
@@ -65,7 +69,7 @@ class Outcome:
 
     def take(self, example: Example, writer: ShardWriter) -> None:
         """Sort one example to its side, or note why it is left out."""
-        key, label = example.entry.key, example.entry.label
+        key, label = example.key, example.label
         if example.changed:
             self.changed.append(key)
         elif example.counts is None:
@@ -96,6 +100,10 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--min-images-per-class", type=at_least(1, int), default=1)
     parser.add_argument("--max-unreadable-percent", type=at_least(0, float), default=0.0)
     parser.add_argument("--names", choices=("keys", "copies"), default="keys", help="how the dataset's files are named")
+    parser.add_argument("--format", choices=("images", "recordio", "csv"), default="images")
+    parser.add_argument("--label-column", default="label", help="of tables")
+    parser.add_argument("--features", default="", help="columns of tables to learn from; comma-separated")
+    parser.add_argument("--delimiter", default=",", help="of tables")
     return parser.parse_args(arguments)
 
 
@@ -103,15 +111,20 @@ def read_example(source: Path, entry: Entry, options: argparse.Namespace) -> Exa
     """Check one object against the manifest, decode it and encode it anew."""
     data = read_frozen(locate(source, entry, options.names), entry)
     if data is None:
-        return Example(entry, changed=True)
+        return Example(entry.key, entry.label, changed=True)
+    return make_example(entry.key, entry.label, data, options)
+
+
+def make_example(key: str, label: str, data: bytes, options: argparse.Namespace) -> Example:
+    """Decode an image and encode it anew."""
     try:
         image = decode(data, options.channels, options.height, options.width)
     except Unreadable as error:
-        return Example(entry, reason=str(error))
-    return Example(entry, encode_png(image), count_values(to_array(image)))
+        return Example(key, label, reason=str(error))
+    return Example(key, label, encode_png(image), count_values(to_array(image)))
 
 
-def map_in_order(function: Callable[[Entry], Example], entries: Sequence[Entry], workers: int) -> Iterator[Example]:
+def map_in_order(function: Callable[[Any], Example], entries: Iterable[Any], workers: int) -> Iterator[Example]:
     """Work on some entries at once; what comes out is in order, and only a few images are in memory."""
     with ThreadPoolExecutor(workers) as pool:
         waiting: Deque[Future] = deque()
@@ -131,42 +144,67 @@ def prepare(source: Path, frozen: Frozen, target: Path, options: argparse.Namesp
     DataProblem
         When files differ from the manifest, too many cannot be read, or there are too few.
     """
-    labels = choose_labels(frozen.count(), options.labels)
-    refuse_small_classes(frozen.count(), labels, options.min_images_per_class)
-    outcome = Outcome(labels, options.channels)
     target.mkdir(parents=True, exist_ok=True)
-    writer = ShardWriter(target)
-    try:
-        for example in map_in_order(lambda entry: read_example(source, entry, options), frozen.entries, processors()):
-            outcome.take(example, writer)
-    finally:
-        shards = writer.close()
-    outcome.check(len(frozen.entries), options)
+    if options.format == "csv":
+        described = prepare_tables(open_sources(source, frozen, options.names, ".csv"), target, options)
+    elif options.format == "recordio":
+        records = open_sources(source, frozen, options.names, ".rec")
+        found = count_labels(records, options.labels)
+        items = read_items(records, options.labels)
+        examples = map_in_order(lambda item: make_example(*item, options), items, processors())
+        described = prepare_images(found, examples, target, options)
+    else:
+        examples = map_in_order(lambda entry: read_example(source, entry, options), frozen.entries, processors())
+        described = prepare_images(frozen.count(), examples, target, options)
     statistics = {
         "contract_version": CONTRACT_VERSION,
         "dataset": frozen.dataset,
         "dataset_version": frozen.version,
+        "image_count": sum(shard["count"] for shard in described["shards"].values()),
+        **described,
+    }
+    (target / STATISTICS_FILE).write_text(json.dumps(statistics, sort_keys=True), "utf-8")
+    return statistics
+
+
+def prepare_images(
+    found: Counter, examples: Iterator[Example], target: Path, options: argparse.Namespace
+) -> Dict[str, Any]:
+    """Write the shards of images into `target`; return what the statistics say of them.
+
+    Parameters
+    ----------
+    found
+        How many examples each class has, readable or not.
+    """
+    labels = choose_labels(found, options.labels)
+    refuse_small_classes(found, labels, options.min_images_per_class)
+    outcome, writer = Outcome(labels, options.channels), ShardWriter(target)
+    try:
+        for example in examples:
+            outcome.take(example, writer)
+    finally:
+        shards = writer.close()
+    outcome.check(sum(found.values()), options)
+    return {
         "labels": labels,
         "image": {"channels": options.channels, "height": options.height, "width": options.width},
-        "image_count": sum(shard["count"] for shard in shards.values()),
         "counts": outcome.counts,
         "shards": shards,
         "unreadable": outcome.unreadable,
         "keys": writer.keys,
         **outcome.pixels.describe(),
     }
-    (target / STATISTICS_FILE).write_text(json.dumps(statistics, sort_keys=True), "utf-8")
-    return statistics
 
 
 def main() -> None:
     """Prepare the job's dataset."""
     container, options = Container(), parse()
-    frozen = read_manifest(container.channel("manifest"))
+    frozen = read_manifest(container.channel("manifest"), labelled=options.format == "images")
     statistics = prepare(container.channel("dataset"), frozen, container.model_folder, options)
     sizes = ", ".join("%s %d" % (split, statistics["shards"][split]["count"]) for split in SPLITS)
     print(
-        "prepared %d images in %d classes (%s), %d unreadable"
+        "prepared %d examples in %d classes (%s), %d unreadable"
         % (statistics["image_count"], len(statistics["labels"]), sizes, len(statistics["unreadable"])),
         flush=True,
     )

@@ -38,7 +38,7 @@ _FIGURES = (
 
 
 class Mistake(NamedTuple):
-    """An example that the challenger takes for something else."""
+    """An example that the challenger takes for something else; `png` is empty for a row of a table."""
 
     key: str
     truth: str
@@ -135,6 +135,8 @@ def _mistake(mistake: Mistake) -> str:
     picture = base64.b64encode(mistake.png).decode()
     truth, said, key = (html.escape(text) for text in (mistake.truth, mistake.said, mistake.key))
     words = "is %s, said %s (%.0f %%)" % (truth, said, 100 * mistake.confidence)
+    if not mistake.png:
+        return "<figure><figcaption>%s %s</figcaption></figure>" % (key, words)
     return '<figure title="%s"><img alt="%s" src="data:image/png;base64,%s"><figcaption>%s</figcaption></figure>' % (
         key,
         words,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from ratchet.contract import (
     ARCHIVE_FILE,
@@ -120,4 +120,12 @@ def signature_of(statistics: Dict[str, Any]) -> Signature:
         labels=tuple(statistics["labels"]),
         mean=tuple(statistics["mean"]),
         std=tuple(statistics["std"]),
+        layout=statistics.get("layout", "NCHW"),
     )
+
+
+def input_shape(signature: Signature) -> Tuple[int, ...]:
+    """The shape of one example: (channels, height, width) of an image, (features,) of a table's row."""
+    if signature.layout == "NC":
+        return (signature.width,)
+    return (signature.channels, signature.height, signature.width)

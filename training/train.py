@@ -148,14 +148,14 @@ def learn(container: Container, options: argparse.Namespace, place: Place, scrat
     share = share_of(folder, statistics, place, scratch)
     # MXNet counts its threads, and learns its role, when it is imported.
     from training.artefact import export
-    from training.batches import Batches
     from training.cluster import Group
     from training.learner import Learner, devices
+    from training.table_batches import open_batches
 
     # The same on every host: the last one has the fewest examples.
     least = {split: statistics["shards"][split]["count"] // place.size for split in _SPLITS}
     size = min(max(1, options.batch_size // place.size), *least.values())
-    batches = Batches(share, signature_of(statistics), size=size, threads=threads)
+    batches = open_batches(share, signature_of(statistics), size=size, threads=threads)
     steps = math.ceil(least["train"] / size) if place.size > 1 else None
     checkpoints = Checkpoints(options.checkpoint_dir or container.checkpoint_folder, fingerprint(options, statistics))
     stop = Stop()

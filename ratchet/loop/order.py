@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ratchet.compute.order import Channel, JobOrder
 from ratchet.contract import METRIC_NAMES, digest_of
+from ratchet.dataset_spec import Data
 from ratchet.naming import channel_manifest_key, copies_manifest_key, manifest_key, run_tags
 from ratchet.spec import Pipeline
 
@@ -70,6 +71,7 @@ class OrderBook:
         }
         if data.labels:
             parameters["labels"] = ",".join(data.labels)
+        parameters |= _format_of(data)
         if data.freeze == "copy":
             parameters["names"] = "copies"
         objects = copies_manifest_key if data.freeze == "copy" else channel_manifest_key
@@ -121,3 +123,13 @@ class OrderBook:
             attempts=training.attempts,
             force_nonce=self.force_nonce,
         )
+
+
+def _format_of(data: Data) -> dict[str, str]:
+    """What `prepare` has to know of a format other than image folders."""
+    if data.format == "images":
+        return {}
+    if data.format == "recordio":
+        return {"format": "recordio"}
+    columns = {"label-column": data.csv.label_column, "delimiter": data.csv.delimiter}
+    return {"format": "csv", **columns, **({"features": ",".join(data.csv.features)} if data.csv.features else {})}
