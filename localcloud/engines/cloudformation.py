@@ -7,7 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
-from moto.cloudformation.parsing import ResourceMap
+from moto.cloudformation.parsing import ResourceMap, get_model_list, get_model_map, get_name_type_map
 from moto.dynamodb.models.table import Table
 from moto.iam.models import Role
 from moto.s3.models import FakeBucket
@@ -35,6 +35,8 @@ class CloudFormationEngine:
         """Import the added types, and complete those that moto has."""
         for module in pkgutil.iter_modules(localcloud.resources.__path__):
             importlib.import_module(f"localcloud.resources.{module.name}")
+        for known in (get_model_list, get_model_map, get_name_type_map):
+            known.cache_clear()  # moto looks for types once, perhaps before these were there
         new_bucket = bucket.complete(FakeBucket.create_from_cloudformation_json)
         changed_bucket = bucket.complete_update(FakeBucket.update_from_cloudformation_json)
         new_table = table.complete(Table.create_from_cloudformation_json)
