@@ -19,8 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.access import instance_file, write_private
+from localcloud.command import restore, snapshot
+from localcloud.durable.home import forget
+from localcloud.durable.store import HomeInUse, JournalUnreadable
 from localcloud.server import DEFAULT_HOME, DEFAULT_PORT, LocalCloud, PortInUse
 
+_COMMANDS = {"snapshot": snapshot, "restore": restore}
+_EXAMPLES = """examples:
+  python -m localcloud                            run; the state is in --home, and is there again next time
+  eval "$(python -m localcloud env)"              let this shell talk to the one that runs
+  python -m localcloud --fresh                    run, and begin with nothing
+  python -m localcloud snapshot before.tar        write the state to a file, also while it runs
+  python -m localcloud restore before.tar --fresh put it back; end the running one first"""
 _CONFIG_KEYS = frozenset({"host", "port", "home", "mxnet_python", "public_name", "region", "enforce_iam"})
 
 
@@ -29,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     if options.command == "env":
         return _print_environment(options.home)
+    if options.command != "run":
+        return _COMMANDS[options.command](options)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # A stop that comes while the engines load must be kept, not lost.
     asked = threading.Event()
@@ -43,9 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
             region=options.region,
             public_name=options.public_name,
             enforce_iam=options.enforce_iam,
+            durable=not options.in_memory,
         )
+        if options.fresh:
+            forget(options.home)
         cloud.start()
-    except (PortInUse, ValueError) as error:
+    except (PortInUse, HomeInUse, JournalUnreadable, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     files = [file for file in (instance_file(options.home), options.ready_file) if file is not None]
@@ -60,17 +75,24 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m localcloud", description=__doc__)
-    parser.add_argument(
-        "command", nargs="?", choices=["run", "env"], default="run", help="run it, or tell a shell of it"
+    parser = argparse.ArgumentParser(
+        prog="python -m localcloud",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    commands = ["run", "env", *_COMMANDS]
+    parser.add_argument("command", nargs="?", default="run", choices=commands, help="run it, or do something with it")
+    parser.add_argument("file", nargs="?", help="of snapshot and restore")
     parser.add_argument("--config", type=Path, help=f"TOML file with any of: {', '.join(sorted(_CONFIG_KEYS))}")
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help=f"port to listen on, 0 for a free one ({DEFAULT_PORT})")
-    parser.add_argument("--home", type=Path, help=f"folder for scratch files ({DEFAULT_HOME})")
+    parser.add_argument("--home", type=Path, help=f"folder of the state and of scratch files ({DEFAULT_HOME})")
     parser.add_argument("--mxnet-python", type=Path, help="interpreter of the MXNet environment")
     parser.add_argument("--region", help="region of what runs by itself (us-east-1)")
     parser.add_argument("--public-name", help="name under which others reach this machine (localhost)")
+    parser.add_argument("--fresh", action="store_true", help="forget the state that an earlier run left in --home")
+    parser.add_argument("--in-memory", action="store_true", help="keep no state: it ends with the process")
     parser.add_argument(
         "--enforce-iam", action="store_true", default=None, help="refuse what no IAM policy of the caller allows"
     )
@@ -80,6 +102,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         help="written as JSON with url, pid and access key once it answers; the owner alone reads it",
     )
     options = parser.parse_args(arguments)
+    if (options.file is None) == (options.command in _COMMANDS):
+        parser.error(f"{options.command} takes {'a FILE' if options.command in _COMMANDS else 'no file'}")
     try:
         config = _read_config(options.config)
     except (OSError, ValueError) as error:

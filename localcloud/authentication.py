@@ -16,7 +16,7 @@ from typing import Any
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 
 from localcloud.chain import Answer, Exchange, Next, tell
-from localcloud.chunk import SIGNED_CHUNKS, UNSIGNED_CHUNKS, BrokenChunks, chunks_are_genuine
+from localcloud.chunk import SIGNED_CHUNKS, UNSIGNED_CHUNKS, BrokenChunks, read_seals, seals_are_genuine
 from localcloud.denial import Denial, deny
 from localcloud.keyring import Holder, Keyring
 from localcloud.signature import (
@@ -29,6 +29,8 @@ from localcloud.signature import (
     read_claim,
     signing_key,
 )
+from localcloud.upload import KEY as UPLOAD_KEY
+from localcloud.upload import Upload
 
 _PAYLOAD_HEADER = "x-amz-content-sha256"
 _S3_WINDOW = timedelta(minutes=15)
@@ -115,7 +117,13 @@ def _implied(claim: Claim, exchange: Exchange) -> str:
     """What stands for the body when no header says it."""
     if claim.expires_seconds is not None and claim.service == "s3":
         return UNSIGNED
-    return hashlib.sha256(exchange.call.body).hexdigest()
+    return _digest(exchange)
+
+
+def _digest(exchange: Exchange) -> str:
+    """Return the SHA-256 of the body; a large one has been written to a file by now."""
+    upload: Upload | None = exchange.environ.get(UPLOAD_KEY)
+    return hashlib.sha256(exchange.call.body).hexdigest() if upload is None else upload.sha256
 
 
 def _check_time(claim: Claim, now: datetime) -> None:
@@ -144,13 +152,14 @@ def _check_body(claim: Claim, declared: str, exchange: Exchange, holder: Holder)
     """The signature covers what the header says of the body; this holds the body against the header."""
     if declared in {UNSIGNED, UNSIGNED_CHUNKS}:
         return
-    body = exchange.call.body
     if declared in SIGNED_CHUNKS:
+        upload: Upload | None = exchange.environ.get(UPLOAD_KEY)
         try:
-            genuine = chunks_are_genuine(claim, signing_key(holder.secret, claim), body)
+            seals = read_seals(exchange.call.body) if upload is None else upload.seals
+            genuine = seals_are_genuine(claim, signing_key(holder.secret, claim), seals)
         except BrokenChunks as error:
             raise Denied(Denial.MALFORMED, str(error)) from error
         if not genuine:
             raise Denied(Denial.MISMATCH)
-    elif not hmac.compare_digest(hashlib.sha256(body).hexdigest(), declared):
+    elif not hmac.compare_digest(_digest(exchange), declared):
         raise Denied(Denial.OTHER_BODY)

@@ -15,6 +15,9 @@ from typing import Any
 from localcloud.principal import Principal
 from localcloud.request import Call, read_call
 
+STREAMS_KEY = "localcloud.streams"
+DOWNLOAD_KEY = "localcloud.download"
+
 Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -108,5 +111,7 @@ def ask_wsgi(app: Wsgi, exchange: Exchange) -> Answer:
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
         started.append((status, headers))
 
+    exchange.environ[STREAMS_KEY] = True
     body = [b"".join(app(exchange.environ, start_response))]
-    return Answer(*started[-1], body)
+    download = exchange.environ.pop(DOWNLOAD_KEY, None)  # a large object is no part of the answer until it is sent
+    return Answer(*started[-1], body if download is None else download)

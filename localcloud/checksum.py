@@ -47,6 +47,11 @@ def compute_sum(algorithm: str, content: bytes) -> str:
     """Return the checksum of bytes as headers carry it."""
     found = new_sum(algorithm)
     found.update(content)
+    return encode_sum(found)
+
+
+def encode_sum(found: Sum) -> str:
+    """Return a checksum as headers carry it."""
     return base64.b64encode(found.digest()).decode()
 
 

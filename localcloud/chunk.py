@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from localcloud.signature import EMPTY_SHA256, Claim, sign
@@ -53,23 +53,37 @@ def read_chunks(body: bytes) -> Iterator[Chunk]:
         at = start + length + 2
 
 
-def chunks_are_genuine(claim: Claim, key: bytes, body: bytes) -> bool:
-    """Whether every chunk, and the trailer when there is one, was signed with the key.
+@dataclass(frozen=True)
+class Seal:
+    """What the signature of a chunk covers; `trailer` is what follows the last one."""
 
-    Raises
-    ------
-    BrokenChunks
-        When the body is not in chunks.
-    """
-    before = claim.signature
+    sha256: str
+    signature: str
+    trailer: bytes = b""
+
+
+def read_seals(body: bytes) -> Iterator[Seal]:
+    """Yield the seals of a body's chunks; `BrokenChunks` when it is not in chunks."""
     for chunk in read_chunks(body):
-        parts = ("AWS4-HMAC-SHA256-PAYLOAD", claim.timestamp, claim.scope, before, EMPTY_SHA256, _sha256(chunk.data))
-        if not hmac.compare_digest(sign(key, "\n".join(parts)), chunk.signature):
+        yield Seal(_sha256(chunk.data), chunk.signature, chunk.trailer)
+
+
+def seals_are_genuine(claim: Claim, key: bytes, seals: Iterable[Seal]) -> bool:
+    """Whether every chunk, and the trailer when there is one, was signed with the key."""
+    before = claim.signature
+    for seal in seals:
+        parts = ("AWS4-HMAC-SHA256-PAYLOAD", claim.timestamp, claim.scope, before, EMPTY_SHA256, seal.sha256)
+        if not hmac.compare_digest(sign(key, "\n".join(parts)), seal.signature):
             return False
-        before = chunk.signature
-        if chunk.trailer.strip() and not _trailer_is_genuine(claim, key, before, chunk.trailer):
+        before = seal.signature
+        if seal.trailer.strip() and not _trailer_is_genuine(claim, key, before, seal.trailer):
             return False
     return True
+
+
+def chunks_are_genuine(claim: Claim, key: bytes, body: bytes) -> bool:
+    """Whether every chunk of a body was signed with the key; `BrokenChunks` when it is not in chunks."""
+    return seals_are_genuine(claim, key, read_seals(body))
 
 
 def _trailer_is_genuine(claim: Claim, key: bytes, before: str, trailer: bytes) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from localcloud.checksum import compute_sum
+
 
 class BrokenFraming(Exception):
     """The body is not framed as its headers say."""
@@ -24,6 +26,13 @@ class Unpacked:
 
     content: bytes
     trailers: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def sum_of(self, algorithm: str) -> str:
+        """Return a checksum of the bytes, as headers carry it."""
+        return compute_sum(algorithm, self.content)
 
 
 def is_framed(headers: Mapping[str, str]) -> bool:

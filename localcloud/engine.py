@@ -51,5 +51,8 @@ class Engine(Protocol):
     def install(self, host: Host) -> None:
         """Replace moto's backend classes and add what its response classes lack."""
 
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left: moto's state is back, and none of its processes is."""
+
     def close(self) -> None:
         """End threads and servers, free ports, undo what `install` changed. Children are the supervisor's."""

@@ -9,7 +9,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from localcloud.chain import Answer, Exchange, Next, tell
-from localcloud.checksum import ALGORITHMS, DEFAULT_ALGORITHM, compute_sum, header_of
+from localcloud.checksum import ALGORITHMS, DEFAULT_ALGORITHM, compute_sum, encode_sum, header_of, new_sum
 from localcloud.refusal import Refusal, refuse
 from localcloud.request import Call
 from localcloud.shelf import ModelShelf
@@ -66,6 +66,11 @@ def _judge_whole(call: Call, metadata: Mapping[str, str], parts: list[Any]) -> R
     name = metadata.get("x-amz-checksum-algorithm") or DEFAULT_ALGORITHM
     kind = metadata.get("x-amz-checksum-type") or ("FULL_OBJECT" if name == DEFAULT_ALGORITHM else "COMPOSITE")
     sent = call.headers.get(header_of(name))
-    if sent is None or kind != "FULL_OBJECT" or sent == compute_sum(name, b"".join(part.value for part in parts)):
+    if sent is None or kind != "FULL_OBJECT":
+        return None
+    found = new_sum(name)
+    for part in parts:  # one at a time: together they may be larger than memory
+        found.update(part.value)
+    if sent == encode_sum(found):
         return None
     return refuse(call, _BAD, "BadDigest", f"The {name} you specified did not match the calculated checksum.")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localcloud.access import find_access_key
 from localcloud.application import Application, Checks, Health, Pages, serialize
 from localcloud.authorization import Authorization, Calls
+from localcloud.body import set_vault
 from localcloud.cgroup import find_cgroups
 from localcloud.chain import Step, Wsgi
 from localcloud.disturbance import Calendar, Disturbance
@@ -23,10 +26,12 @@ from localcloud.eventfault import EventFaults
 from localcloud.fault_page import FaultPage
 from localcloud.faultbook import FaultBook
 from localcloud.integrity import check_integrity
+from localcloud.lock import every_lock
 from localcloud.multipart import PartIntegrity
 from localcloud.operation import Naming, Operations
 from localcloud.precondition import Preconditions
 from localcloud.process import Supervisor
+from localcloud.roster import Roster
 from localcloud.runtime import Runtimes
 from localcloud.shelf import ModelShelf
 from localcloud.spot import PATH as SPOT_PATH
@@ -34,6 +39,9 @@ from localcloud.spot import SpotDesk
 from localcloud.unimplemented import Unimplemented
 from localcloud.validation import Validator
 from ratchet import __version__
+
+if TYPE_CHECKING:
+    from localcloud.durable.home import Durability
 
 DEFAULT_PORT = 4566
 DEFAULT_HOME = Path(".ratchet") / "localcloud"
@@ -64,6 +72,8 @@ class LocalCloud:
         Name under which others reach this machine: what load balancers call themselves and children call AWS.
     enforce_iam
         Whether calls that no IAM policy of their caller allows are refused.
+    durable
+        Whether the state is kept in `home`, and taken up from there.
 
     Raises
     ------
@@ -82,20 +92,24 @@ class LocalCloud:
         region: str = "us-east-1",
         public_name: str = "localhost",
         enforce_iam: bool = False,
+        durable: bool = False,
     ) -> None:
         self._public_name = public_name
         self._host = host
         self._port = port
         self._home = home
         self._mxnet_python = mxnet_python
-        self._given_engines = engines
         self._region = region
         self.faults = FaultBook()
         self.calls = Calls()
         self._enforce_iam = enforce_iam
         self._event_faults = EventFaults(self.faults)
         self.access_key = find_access_key(home, os.environ)
-        self._engines: list[Engine] = []
+        self._is_durable = durable
+        self._durability: Durability | None = None
+        self._bodies: Callable[[], None] | None = None
+        self._scratch = home / "scratch-objects"
+        self._roster = Roster(engines)
         self._supervisor = Supervisor(find_cgroups())
         self._spot = SpotDesk()
         self._server: Any = None
@@ -147,10 +161,17 @@ class LocalCloud:
         if self._dispatcher is not None:
             self._dispatcher.close()
             self._dispatcher = None
-        while self._engines:
-            self._engines.pop().close()
+        if self._durability is not None:  # before the engines end what runs: the next one says how it ended
+            self._durability.close()
+            self._durability = None
+        self._roster.close()
         self._supervisor.close()
         _forget_state()
+        if self._bodies is not None:
+            self._bodies()
+            self._bodies = None
+            set_vault(None)
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def __enter__(self) -> LocalCloud:
         self.start()
@@ -161,26 +182,46 @@ class LocalCloud:
 
     def health(self) -> dict[str, Any]:
         """Return what the health route shows."""
-        services = [engine.name for engine in self._engines]
         isolation = self._supervisor.isolation
-        return {"status": "ok", "services": services, "isolation": isolation, "version": __version__}
+        return {"status": "ok", "services": self._roster.names, "isolation": isolation, "version": __version__}
 
     def _open(self, listener: socket.socket) -> None:
         from localcloud.handler import Server
 
         _forget_state()
         self._event_faults.install()
+        self._prepare_home()
         self._install_engines()
+        if self._durability is not None:
+            self._take_up(self._durability)
         self._server = Server(listener, self._application())
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_STOP_LOOK_SECONDS,), name="localcloud", daemon=True
         )
         self._thread.start()
 
-    def _install_engines(self) -> None:
-        from localcloud.engines import load_engines
+    def _take_up(self, durability: Durability) -> None:
+        """Bring the state back, and write down what changes from now on."""
+        with every_lock():
+            durability.load()
+            self._roster.resume()
+        durability.start()
+
+    def _prepare_home(self) -> None:
+        from localcloud.durable.home import Durability
+        from localcloud.durable.vault import Vault
+        from localcloud.objectbody import replace_bodies
 
         self._home.mkdir(parents=True, exist_ok=True)
+        if self._is_durable:
+            self._durability = Durability(self._home)
+            set_vault(self._durability.vault)
+        else:
+            self._scratch = self._home / "scratch-objects" / str(os.getpid())
+            set_vault(Vault(self._scratch))
+        self._bodies = replace_bodies()
+
+    def _install_engines(self) -> None:
         host = Host(
             supervisor=self._supervisor,
             runtimes=Runtimes.load(mxnet_python=self._mxnet_python),
@@ -189,9 +230,7 @@ class LocalCloud:
             region=self._region,
             spot=self._spot,
         )
-        for engine in load_engines() if self._given_engines is None else self._given_engines:
-            self._engines.append(engine)
-            engine.install(host)
+        self._roster.install(host, self._durability.services() if self._durability is not None else ())
 
     def _application(self) -> Application:
         from moto.moto_server import werkzeug_app
@@ -203,32 +242,46 @@ class LocalCloud:
         self._dispatcher = Dispatcher()
         return Application(self._steps(self._dispatcher), self._dispatcher)
 
+    def _snapshots(self) -> Wsgi:
+        from localcloud.durable.snapshot import take_snapshot
+        from localcloud.durable.snapshot_page import SnapshotPage
+
+        if self._durability is None:
+            return SnapshotPage(None)
+        return SnapshotPage(partial(take_snapshot, self._durability.ledger, self._home))
+
     def _steps(self, moto: Wsgi) -> list[Step]:
         """What stands before moto, in the order in which a request meets it."""
         from localcloud.authentication import Authentication
         from localcloud.console import PREFIX, Console
         from localcloud.console.gateway import Gateway
+        from localcloud.durable import snapshot_page
+        from localcloud.durable.step import commit_before_answer, note_effects
         from localcloud.keyring import Keyring
         from localcloud.policy import grants
 
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
         shelf = ModelShelf()
+        ledger = self._durability.ledger if self._durability is not None else None
         return [
             Calendar(self.faults),
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
-            Pages({PREFIX: Console(Gateway(moto, self._region), self.faults.describe)}),
+            Pages({PREFIX: Console(Gateway(self._roster.awakening(moto), self._region), self.faults.describe)}),
             Authentication(Keyring(self.access_key), self.faults.now),
             admit_owner,
-            Pages({SPOT_PATH: self._spot}),
+            Pages({SPOT_PATH: self._spot, snapshot_page.PREFIX: self._snapshots()}),
             FaultPage(self.faults),
             Naming(Operations(shelf)),
             self.calls,
             Authorization(self.calls, grants, enforce=self._enforce_iam),
             Disturbance(self.faults, time.sleep),
+            self._roster.awaken,
             Checks([Validator(shelf)]),
             check_integrity,
+            *([commit_before_answer(ledger)] if ledger is not None else []),
             serialize,
+            *([note_effects(ledger)] if ledger is not None else []),
             Preconditions(shelf),
             PartIntegrity(shelf),
             Unimplemented(shelf),

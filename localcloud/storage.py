@@ -8,6 +8,8 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
+from localcloud.body import Body, has_vault
+from localcloud.durable.current import durably
 from localcloud.lock import service_lock
 
 
@@ -55,9 +57,9 @@ def put_object(bucket: str, key: str, content: bytes | Path) -> str:
         When there is no such bucket.
     """
     _require_bucket(bucket)
-    value = content.read_bytes() if isinstance(content, Path) else content
-    with service_lock("s3"):
-        version_id: str = _backend().put_object(bucket, key, value).version_id
+    body = Body.of(content) if has_vault() else content.read_bytes() if isinstance(content, Path) else content
+    with service_lock("s3"), durably():
+        version_id: str = _backend().put_object(bucket, key, body).version_id
     return version_id
 
 

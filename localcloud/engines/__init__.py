@@ -5,8 +5,19 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Collection
+from pathlib import Path
 
 from localcloud.engine import Engine
+
+
+def engine_names() -> list[str]:
+    """Return the names of all engines, without loading one."""
+    names = []
+    for found in pkgutil.iter_modules(__path__):
+        source = Path(__path__[0], f"{found.name}.py").read_text("utf-8")
+        if "\ndef engine(" in source:
+            names.append(found.name.rstrip("_"))
+    return names
 
 
 def load_engines(only: Collection[str] | None = None) -> list[Engine]:
@@ -19,7 +30,7 @@ def load_engines(only: Collection[str] | None = None) -> list[Engine]:
     """
     engines: list[Engine] = []
     for found in pkgutil.iter_modules(__path__):
-        if only is not None and found.name not in only:
+        if only is not None and found.name.rstrip("_") not in only:
             continue
         module = importlib.import_module(f"{__name__}.{found.name}")
         make = getattr(module, "engine", None)

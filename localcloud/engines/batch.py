@@ -40,6 +40,11 @@ class BatchEngine:
         scheduler.start()
         self._undo = [undo_calls, _restore_backend, scheduler.close]
 
+    def resume(self) -> None:
+        """Tell that the hosts of running jobs are gone: whether a job is tried again is up to its retry strategy."""
+        for job in _jobs():
+            job.resume()
+
     def close(self) -> None:
         """Start nothing any more and undo what `install` changed; the processes are the supervisor's to end."""
         while self._undo:

@@ -10,6 +10,7 @@ from localcloud.engines.batch_plan import JobPlan
 from localcloud.engines.batch_rule import AttemptEnd, Status, array_status, summary
 from localcloud.process import Child
 
+_HOST_GONE = "Host EC2 (instance localcloud) terminated."
 _ARRAY_FAILED = "Array Child Job failed"
 
 
@@ -50,6 +51,13 @@ class LocalJob:
         self.child: Child | None = None
         self.end_reason: str | None = None
         self.cancelled = False
+
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left: its clock was another one, and its processes are gone."""
+        self.moved_at = time.monotonic()
+        self.child = None
+        if self.status is Status.RUNNING and not self.children:
+            self.outcome = AttemptEnd(None, _HOST_GONE)
 
     @property
     def holds_capacity(self) -> bool:

@@ -52,6 +52,9 @@ class CloudFormationEngine:
             ]
         )
 
+    def resume(self) -> None:
+        """Nothing runs here."""
+
     def close(self) -> None:
         """Take the completion back; the types stay known."""
         if self._undo is not None:

@@ -43,6 +43,11 @@ class CloudWatchEngine:
         self._undo = [_restore_backend, replace_answers(), restore_logs, actions.close, loop.close]
         loop.start()
 
+    def resume(self) -> None:
+        """Let alarms look at this localcloud's metrics; those of an earlier one are gone."""
+        for backend in _backends():
+            backend.resume()
+
     def close(self) -> None:
         """End the evaluation and undo what `install` changed."""
         while self._undo:

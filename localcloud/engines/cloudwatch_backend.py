@@ -44,6 +44,10 @@ class Backend(CloudWatchBackend):  # type: ignore[misc]
         self.library = Library(self.metrics, self.place)
         self.history = History()
 
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left."""
+        self.library = Library(self.metrics, self.place)
+
     def reset(self) -> None:
         """Forget everything."""
         self.metrics.clear(self.place)

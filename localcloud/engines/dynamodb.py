@@ -94,6 +94,9 @@ class DynamoDBEngine:
 
         self._undo = change_classes([(DynamoHandler, "transact_write_items", transact_write_items)])
 
+    def resume(self) -> None:
+        """Nothing runs here."""
+
     def close(self) -> None:
         """Take the change back."""
         if self._undo is not None:

@@ -63,6 +63,13 @@ class Ec2Engine:
             _close_machines,
         ]
 
+    def resume(self) -> None:
+        """Tell that the instances' machine was lost: Spot ones are gone, the others have stopped."""
+        for account in list(ec2_backends.values()):
+            for backend in list(account.values()):
+                if isinstance(backend, Backend):
+                    backend.resume()
+
     def close(self) -> None:
         """End every instance's threads and undo what `install` changed; the processes are the supervisor's."""
         while self._undo:

@@ -37,6 +37,13 @@ class Backend(EC2Backend):  # type: ignore[misc]
         super().__init__(region_name, account_id)
         add_images(self)
 
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left."""
+        self.machines = {}
+        for instance in self.all_instances():
+            self.machines[instance.id] = type(self).make_machine(instance, self._image_name(instance.image_id))
+            self.machines[instance.id].lose()
+
     def reset(self) -> None:
         """Forget everything; what runs is ended."""
         machines, self.machines = list(self.machines.values()), {}

@@ -105,6 +105,15 @@ class Machine:
             self._set(State.PENDING, None)
         self._work.put(self._boot)
 
+    def lose(self) -> None:
+        """Note that the processes died with an earlier localcloud: what was going has gone, what ran has stopped."""
+        with _lock:
+            self._has_booted = self.state is not State.PENDING
+            if self.state in {State.STOPPED, State.TERMINATED}:
+                return
+            gone = self.state is State.SHUTTING_DOWN or self.instance.lifecycle == "spot"
+            self._set(State.TERMINATED if gone else State.STOPPED, Cause.LOST)
+
     def stop(self, cause: Cause) -> None:
         """Begin to stop, unless it has stopped or gone."""
         with _lock:

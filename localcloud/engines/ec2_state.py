@@ -78,6 +78,7 @@ class Cause(Enum):
     SPOT_STOP = Reason(
         "Server.SpotInstanceShutdown", "Server.SpotInstanceShutdown: Spot instance shutdown", initiator="Service"
     )
+    LOST = Reason("Server.InternalError", "Server.InternalError: Internal error", initiator="Service")
 
 
 class Power(StrEnum):

@@ -67,6 +67,11 @@ class EcsEngine:
             placement.close,
         ]
 
+    def resume(self) -> None:
+        """End the tasks whose processes died with an earlier localcloud; services start new ones."""
+        for backend in _backends():
+            backend.resume()
+
     def close(self) -> None:
         """Start nothing any more and undo what `install` changed; the processes are the supervisor's to end."""
         while self._undo:

@@ -30,6 +30,7 @@ from localcloud.lock import service_lock
 
 _STOPPED_SHOWN = timedelta(hours=1)
 _NEW_DEPLOYMENT = ("networkConfiguration", "loadBalancers", "platformVersion")
+_HOST_LOST = "Host localcloud terminated."
 _lock = service_lock("ecs")
 
 
@@ -53,6 +54,21 @@ class Backend(EC2ContainerServiceBackend):  # type: ignore[misc]
             for task in self.find_tasks():
                 self.runner.stop(task, StopCode.USER, "localcloud was reset")
             super().reset()
+
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left."""
+        with _lock:
+            for task in self.find_tasks():
+                if task.last_status != TaskStatus.STOPPED:
+                    task.lose(_HOST_LOST)
+                    self.runner.forget(task)
+            earlier = self._starter
+            self._pool = Pool(self, self.runner, self.pool_settings)
+            self._starter = TaskStarter(self, self.runner, self._pool)
+            self._starter.resume(earlier)
+            for service in self.services.values():
+                service.resume()
+        self.loop.wake()
 
     def keep_task(self, task: LocalTask) -> None:
         """List a task, and forget those that stopped long ago."""

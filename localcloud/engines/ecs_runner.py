@@ -114,6 +114,12 @@ class TaskRunner:
         backend = _elbv2(task)
         return backend.target_health(target.group_arn, ADDRESS, target.port) if backend is not None else None
 
+    def forget(self, task: LocalTask) -> None:
+        """Take a task that died with an earlier localcloud out of its target groups."""
+        backend = _elbv2(task)
+        for target in task.targets if backend is not None else ():
+            backend.forget_target(target.group_arn, ADDRESS, target.port)
+
     def close(self) -> None:
         """Start and restart nothing any more; the processes are the supervisor's to end."""
         self._closed.set()

@@ -71,6 +71,15 @@ class LocalService(Service):  # type: ignore[misc]
         self.configure(request.get("deploymentConfiguration"))
         self.deploy(definition)
 
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left: no task runs, and its clock was another one."""
+        self.steady = False
+        for deployment in {id(each): each for each in (*self.rollouts, *self.history)}.values():
+            deployment.tasks = []
+            deployment.held_until_seconds = 0.0
+            deployment.ended_at_seconds = None
+            deployment.complete_since_seconds = None
+
     def configure(self, configuration: Mapping[str, Any] | None) -> None:
         """Take over a deploymentConfiguration; what it leaves out stays."""
         self.deployment_configuration = {**self.deployment_configuration, **dict(configuration or {})}

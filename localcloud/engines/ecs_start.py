@@ -36,6 +36,10 @@ class TaskStarter:
         self._pool = pool
         self._tokens: dict[str, tuple[str, list[LocalTask]]] = {}
 
+    def resume(self, earlier: TaskStarter) -> None:
+        """Know the client tokens that one of an earlier localcloud knew."""
+        self._tokens = earlier._tokens
+
     def run(self, request: Mapping[str, Any]) -> tuple[list[LocalTask], list[dict[str, str]]]:
         """Carry out RunTask and return tasks and failures; the same client token again returns the same tasks."""
         token, digest = request.get("clientToken"), json.dumps(request, sort_keys=True, default=str)

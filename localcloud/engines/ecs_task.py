@@ -197,6 +197,12 @@ class LocalTask:
         self.stopping_at = datetime.now(UTC)
         return True
 
+    def lose(self, reason: str) -> None:
+        """Note that the task's host is gone, and its processes with it."""
+        self.begin_end(StopCode.HOST_GONE, reason)
+        self.failure_counted = True  # no fault of the task's
+        self.end()
+
     def end(self) -> None:
         """Note that nothing of the task runs any more."""
         self.last_status = self.desired_status = TaskStatus.STOPPED.value

@@ -40,6 +40,13 @@ class Elbv2Engine:
         )
         self._undo = [replace_resources(), _restore_backend, self._plane.close]
 
+    def resume(self) -> None:
+        """Listen again on the listeners' ports, and look at the targets."""
+        for account in list(elbv2_backends.values()):
+            for backend in list(account.values()):
+                if isinstance(backend, Backend):
+                    backend.resume()
+
     def close(self) -> None:
         """Free every port and undo what `install` changed."""
         while self._undo:

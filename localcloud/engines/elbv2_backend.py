@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -25,6 +26,8 @@ _NOT_REGISTERED = TargetHealth(
     TargetState.UNUSED, "Target.NotRegistered", "Target is not registered to the target group"
 )
 
+_log = logging.getLogger(__name__)
+
 
 class Backend(ELBv2Backend):  # type: ignore[misc]
     """Load balancers of one account and region."""
@@ -40,6 +43,19 @@ class Backend(ELBv2Backend):  # type: ignore[misc]
         """Forget everything; every port is free again."""
         self.close()
         super().reset()
+
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left: groups with the targets that were registered, and listeners."""
+        for group in list(self.target_groups.values()):
+            self._apply_group(group)
+            for host, port in sorted(_registered(group)):
+                self.plane.register(group.arn, host, port)
+        for balancer in list(self.load_balancers.values()):
+            for listener in list(balancer.listeners.values()):
+                try:
+                    self.plane.open_listener(listener.arn, int(listener.port), _read_rules(listener))
+                except PortUnavailable as error:
+                    _log.warning("the listener %s answers no more: %s", listener.arn, error)
 
     def close(self) -> None:
         """Free this region's ports and end the looking at targets."""
@@ -165,7 +181,9 @@ class Backend(ELBv2Backend):  # type: ignore[misc]
         """Add servers, each an address and a port."""
         group = self._group(target_group_arn)
         for target in instances:
-            self.plane.register(group.arn, target["Id"], int(target.get("Port") or group.port))
+            port = int(target.get("Port") or group.port)
+            self.plane.register(group.arn, target["Id"], port)
+            _registered(group).add((target["Id"], port))
 
     def deregister_targets(self, target_group_arn: str, instances: list[dict[str, Any]]) -> None:
         """Drain servers and let them go."""
@@ -179,8 +197,15 @@ class Backend(ELBv2Backend):  # type: ignore[misc]
         group = self.target_groups.get(target_group_arn)
         if group is None:
             return None
+        _registered(group).discard((host, port))
         delay = float(group.attributes[_DELAY])
         return self.plane.deregister(target_group_arn, host, port, delay_seconds=delay)
+
+    def forget_target(self, target_group_arn: str, host: str, port: int) -> None:
+        """Forget a server that died with an earlier localcloud."""
+        group = self.target_groups.get(target_group_arn)
+        if group is not None:
+            _registered(group).discard((host, port))
 
     def describe_target_health(self, target_group_arn: str, targets: list[dict[str, Any]]) -> list[Any]:
         """Say how servers fare."""
@@ -255,6 +280,12 @@ class Backend(ELBv2Backend):  # type: ignore[misc]
     def _close_listeners(self, balancer: Any) -> None:
         for arn in list(balancer.listeners):
             self.plane.close_listener(arn)
+
+
+def _registered(group: Any) -> set[tuple[str, int]]:
+    """Addresses and ports of a group's targets, for a restart; moto keeps none."""
+    found: set[tuple[str, int]] = group.__dict__.setdefault("registered", set())
+    return found
 
 
 def _same_balancer(present: Any, wanted: Any) -> Any:

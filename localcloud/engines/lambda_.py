@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from moto.awslambda.models import LambdaBackend, lambda_backends
 
@@ -76,6 +76,11 @@ class LambdaEngine:
             _close_backends,
         ]
 
+    def resume(self) -> None:
+        """Open the function URLs again; environments are cold, and no change is under way any more."""
+        for backend in _backends():
+            backend.resume()
+
     def close(self) -> None:
         """End URLs, queued events and environments, and undo what `install` changed."""
         while self._undo:
@@ -87,11 +92,16 @@ def engine() -> Engine:
     return LambdaEngine()
 
 
-def _close_backends() -> None:
+def _backends() -> Iterator[Backend]:
     for account in list(lambda_backends.values()):
         for backend in list(account.values()):
             if isinstance(backend, Backend):
-                backend.close()
+                yield backend
+
+
+def _close_backends() -> None:
+    for backend in _backends():
+        backend.close()
 
 
 def _restore_backend() -> None:

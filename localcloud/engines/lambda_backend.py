@@ -35,6 +35,13 @@ class Backend(UrlOperations, LambdaBackend):  # type: ignore[misc]
         self.close()
         super().reset()
 
+    def resume(self) -> None:
+        """Take up what an earlier localcloud left."""
+        for function in self._lambdas.every():
+            function.resume(self.services.clock)
+        for url in list(self._urls.values()):
+            url.reopen()
+
     def close(self) -> None:
         """End this region's environments and URLs."""
         for url in list(self._urls.values()):

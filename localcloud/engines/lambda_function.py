@@ -67,6 +67,11 @@ class Function(LambdaFunction):  # type: ignore[misc]
         """Show `Pending` for some seconds."""
         self._begin(_PENDING, seconds)
 
+    def resume(self, clock: Callable[[], float]) -> None:
+        """Take up what an earlier localcloud left: its clock is another one, and what it had begun is done."""
+        self._clock = clock
+        self.settle()
+
     def settle(self) -> None:
         """End the transition, if there is one."""
         if self._settles_at is not None:

@@ -58,6 +58,11 @@ class Storage(LambdaStorage):  # type: ignore[misc]
         super().__init__(region_name=region_name, account_id=account_id)
         self._published: defaultdict[str, int] = defaultdict(int)
 
+    def every(self) -> list[Function]:
+        """Return every function's `$LATEST` and versions."""
+        groups = list(self._functions.values())
+        return [function for group in groups for function in (group["latest"], *group["versions"]) if function]
+
     def publish(self, name_or_arn: str, description: str | None) -> tuple[Function, bool]:
         """Freeze `$LATEST`; return the version, and whether it is new: what has not changed is not published again."""
         latest: Function = self.get_function_by_name_or_arn_forbid_qualifier(name_or_arn)

@@ -7,6 +7,7 @@ import logging
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from moto.awslambda.exceptions import GenericResourcNotFound, InvalidParameterValueException, LambdaClientError
 from moto.awslambda.models import FunctionUrlConfig
@@ -65,6 +66,16 @@ class FunctionUrl(FunctionUrlConfig):  # type: ignore[misc]
         """Change what is given; the address stays."""
         check_config({"AuthType": self.config["AuthType"], **new_config})
         super().update(new_config)
+
+    def reopen(self) -> None:
+        """Listen again where the URL says, after a restart; somebody else may have the port now."""
+        port = urlsplit(self.url).port or 0
+        try:
+            self._server = UrlServer(self.answer, port)
+        except OSError as error:
+            _log.warning("the function URL %s cannot be opened again (%s); it has another port now", self.url, error)
+            self._server = UrlServer(self.answer)
+            self.url = f"http://localhost:{self._server.port}/"
 
     def close(self) -> None:
         """Free the port."""

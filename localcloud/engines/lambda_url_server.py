@@ -21,10 +21,18 @@ Answer = Callable[[HttpRequest], HttpResponse]
 
 
 class UrlServer:
-    """Serves until it is closed; `answer` is called on the thread of each connection."""
+    """Serves until it is closed; `answer` is called on the thread of each connection.
 
-    def __init__(self, answer: Answer) -> None:
-        self._server = _Listener(answer)
+    Parameters
+    ----------
+    answer
+        Answers one request.
+    port
+        Where to listen; 0 takes a free one.
+    """
+
+    def __init__(self, answer: Answer, port: int = 0) -> None:
+        self._server = _Listener(answer, port)
         self._thread = threading.Thread(target=self._server.serve_forever, name="lambda-url", daemon=True)
         self._thread.start()
 
@@ -54,11 +62,11 @@ class _Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, port: int) -> None:
         self.answer = answer
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve a connection, and remember it."""

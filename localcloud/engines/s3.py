@@ -114,6 +114,9 @@ class S3Engine:
         for module in _SUMMING:
             module.compute_checksum = moto_sum
 
+    def resume(self) -> None:
+        """Nothing runs here."""
+
     def close(self) -> None:
         """Give moto its own back."""
         s3_backends.backend = S3Backend

@@ -72,6 +72,13 @@ class SageMakerEngine:
         host.spot.register(_SPOT_MEMBER, partial(_notify_spot, region=host.region))
         self._undo = [undo_calls, _restore_backend, launcher.close, partial(host.spot.forget, _SPOT_MEMBER)]
 
+    def resume(self) -> None:
+        """End the jobs whose processes died with an earlier localcloud."""
+        for account in list(sagemaker_backends.values()):
+            for backend in list(account.values()):
+                if isinstance(backend, TuningBackend):
+                    backend.resume()
+
     def close(self) -> None:
         """End every job and undo `install`."""
         while self._undo:

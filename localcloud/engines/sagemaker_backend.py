@@ -14,9 +14,12 @@ from localcloud.engines.sagemaker_channel import require_data
 from localcloud.engines.sagemaker_job import TrainingJob, Tuning
 from localcloud.engines.sagemaker_launcher import Launcher
 from localcloud.engines.sagemaker_listing import list_jobs
+from localcloud.engines.sagemaker_record import JobRecord, Outcome, Status
 from localcloud.engines.sagemaker_request import check_request
 from localcloud.engines.sagemaker_run import TrainingRun
 from localcloud.lock import service_lock
+
+_INSTANCE_LOST = "InternalServerError: We encountered an internal error. Please try again."
 
 
 class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
@@ -32,6 +35,17 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
         """End the jobs before their records are forgotten."""
         self.launcher.close()
         super().reset()
+
+    def resume(self) -> None:
+        """End what ran in an earlier localcloud: as stopped if that was asked for, else as failed with its instance."""
+        for jobs in [found for found in vars(self).values() if isinstance(found, dict)]:
+            for job in list(jobs.values()):
+                if isinstance(job, TrainingJob):
+                    job.lose(_INSTANCE_LOST)
+                elif isinstance(job, JobRecord):
+                    job.finish(
+                        Outcome(Status.STOPPED) if job.stop_requested else Outcome(Status.FAILED, _INSTANCE_LOST)
+                    )
 
     def start_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Check a request and begin the job. See `add_training_job`."""

@@ -244,6 +244,10 @@ class TrainingJob:
         self._finish(ending)
         self._tell(None, 0.0)
 
+    def lose(self, reason: str) -> None:
+        """End a job that ran in an earlier localcloud; whoever listened to it is gone, too."""
+        self._finish(Ending(Phase.STOPPED) if self.stop_requested else Ending(Phase.FAILED, reason))
+
     def _tell(self, name: str | None, value: float) -> None:
         if self.tuning is not None:
             self.tuning.listener(name, value)

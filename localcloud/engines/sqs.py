@@ -40,6 +40,9 @@ class SqsEngine:
         host.metrics.add_gauge(_count_messages)
         self._undo = change_classes([(Queue, name, property(count)) for name, count in counts.items()])
 
+    def resume(self) -> None:
+        """Nothing runs here."""
+
     def close(self) -> None:
         """Take the change back."""
         if self._undo is not None:
