@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,12 @@ _SHOWN_JOBS = 100
 _NAMESPACE = "/aws/sagemaker/TrainingJobs"
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "SUCCEEDED", "FAILED", "terminated"})
 _BATCH_STATES = ("SUBMITTED", "PENDING", "RUNNABLE", "STARTING", "RUNNING", "SUCCEEDED", "FAILED")
+# Where moto's backend of a service keeps what the lists show.
+_RECORDS = {
+    "sagemaker": ("training_jobs", "processing_jobs", "transform_jobs", "hyper_parameter_tuning_jobs"),
+    "batch": ("_jobs",),
+    "ec2": ("reservations",),
+}
 _SECOND_METRICS = timedelta(hours=3)
 
 
@@ -44,9 +51,9 @@ SAGEMAKER_KINDS = {
 
 def list_jobs(gateway: Gateway, _query: Mapping[str, str]) -> dict[str, Any]:
     """Return the jobs of every kind, the newest first."""
-    reads = [partial(_sagemaker_jobs, gateway, kind) for kind in SAGEMAKER_KINDS]
-    reads += [partial(_batch_jobs, gateway), partial(_instances, gateway)]
-    found = [job for read in reads for job in _quietly(read)]
+    reads = [("sagemaker", partial(_sagemaker_jobs, gateway, kind)) for kind in SAGEMAKER_KINDS]
+    reads += [("batch", partial(_batch_jobs, gateway)), ("ec2", partial(_instances, gateway))]
+    found = [job for service, read in reads if _has_records(service) for job in _quietly(read)]
     found.sort(key=lambda job: str(job["created"]), reverse=True)
     return {"jobs": found[: 5 * _SHOWN_JOBS]}
 
@@ -63,6 +70,13 @@ def show_job(gateway: Gateway, path: tuple[str, ...], _query: Mapping[str, str])
     if kind in SAGEMAKER_KINDS:
         return _show_sagemaker(gateway, kind, name)
     return {"batch": _show_batch, "instance": _show_instance}[kind](gateway, name)
+
+
+def _has_records(service: str) -> bool:
+    """Whether a service keeps anything to list: the models of these three are large, and most people use one."""
+    backends = getattr(sys.modules.get(f"moto.{service}.models"), f"{service}_backends", None)
+    used = () if backends is None else [backend for _, _, backend in list(backends.iter_backends())]
+    return any(getattr(backend, name, None) for backend in used for name in _RECORDS[service])
 
 
 def _quietly(read: Callable[[], Iterator[dict[str, Any]]]) -> list[dict[str, Any]]:
