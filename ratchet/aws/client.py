@@ -16,24 +16,35 @@ class Aws:
 
     def __init__(self, region: str) -> None:
         self.region = region
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, bool], Any] = {}
 
-    def client(self, service: str) -> Any:
-        """Return the client of a service, for example `s3` or `sagemaker`. Clients are safe to share among threads."""
-        if service not in self._clients:
-            self._clients[service] = self._make(service)
-        return self._clients[service]
+    def client(self, service: str, *, once: bool = False) -> Any:
+        """Return the client of a service, for example `s3` or `sagemaker`. Clients are safe to share among threads.
 
-    def _make(self, service: str) -> Any:
+        Parameters
+        ----------
+        service
+            Name in boto3.
+        once
+            Never send a call again: for those that would be done twice, because nothing makes them unique. Whoever
+            makes one looks for what the first did before the next.
+        """
+        if (service, once) not in self._clients:
+            self._clients[service, once] = self._make(service, once=once)
+        return self._clients[service, once]
+
+    def _make(self, service: str, *, once: bool) -> Any:
         import boto3
         import botocore.session
         from botocore.config import Config
 
         config = Config(retries={"mode": "standard", "max_attempts": 6}, connect_timeout=10, tcp_keepalive=True)
+        if once or service == "lambda":
+            # A retried Invoke runs the function again; the callers decide about that themselves. botocore counts the
+            # first attempt in `total_max_attempts` alone: `max_attempts` of 1 is one retry.
+            config = config.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
         if service == "lambda":
-            # A retried Invoke runs the function again; the callers decide about that themselves.
-            once = Config(retries={"mode": "standard", "max_attempts": 1}, read_timeout=_INVOKE_READ_TIMEOUT_SECONDS)
-            config = config.merge(once)
+            config = config.merge(Config(read_timeout=_INVOKE_READ_TIMEOUT_SECONDS))
         if service == "s3":
             # A laptop's endpoint has no wildcard names; AWS accepts both forms for names without dots.
             config = config.merge(Config(s3={"addressing_style": "path"}, max_pool_connections=32))

@@ -16,6 +16,7 @@ from localcloud.eventfault import EventFaults
 from localcloud.fault import Effect, Fault, Seen
 from localcloud.faultbook import FaultBook
 from localcloud.server import LocalCloud
+from ratchet.aws import Aws
 from ratchet.laptop.process import poll_until
 
 pytest_plugins = ["localcloud.pytest_plugin"]
@@ -92,6 +93,15 @@ def test_every_mutating_answer_is_dropped_once_and_a_reading_one_never(localclou
     assert s3.get_object(Bucket="dropped", Key="k")["Body"].read() == b"1"
     dropped = {"dynamodb:PutItem": 1, "s3:CreateBucket": 1, "s3:PutObject": 1}
     assert localcloud_faults.hits(fault) == dropped
+
+
+def test_a_call_that_nothing_makes_unique_is_sent_once_alone(localcloud_faults):
+    localcloud_faults.drop_every_mutating_response_once()
+    wanted = {"family": "once", "containerDefinitions": [{"name": "c", "image": "i", "memory": 128}]}
+    door = Aws("us-east-1")
+    with pytest.raises(ConnectionClosedError):
+        door.client("ecs", once=True).register_task_definition(**wanted)
+    assert len(door.client("ecs").list_task_definitions(familyPrefix="once")["taskDefinitionArns"]) == 1
 
 
 def test_a_body_is_cut_in_the_middle(localcloud_faults):

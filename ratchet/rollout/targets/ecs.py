@@ -64,6 +64,7 @@ class EcsTarget:
 
     def __init__(self, aws: Aws, deployment: Deployment) -> None:
         self._ecs: Any = aws.client("ecs")
+        self._ecs_once: Any = aws.client("ecs", once=True)
         self._balancer: Any = aws.client("elbv2")
         self._deployment = deployment
 
@@ -101,7 +102,8 @@ class EcsTarget:
             if _registered(self._definition(arn)) == wanted:
                 return Outcome(Observed.DONE, f"found {_name(arn)}", arn)
         with translate_errors("register the task definition"):
-            made = self._ecs.register_task_definition(**wanted)["taskDefinition"]
+            # A second registration would be a second revision: when the answer is lost, the next look finds the first.
+            made = self._ecs_once.register_task_definition(**wanted)["taskDefinition"]
         arn = str(made["taskDefinitionArn"])
         return Outcome(Observed.DONE, f"registered {_name(arn)}", arn)
 

@@ -76,7 +76,7 @@ class Door:
         self._clients: dict[str, Any] = {}
         self.actions: set[str] = set()
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, once: bool = False) -> Any:
         if service not in self._clients:
             keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
             client = boto3.client(service, region_name=self.region, endpoint_url=self._url, **keys)
