@@ -14,6 +14,11 @@ from localcloud.refusal import refuse
 from localcloud.request import Call
 from localcloud.shelf import botocore_name
 
+_MACHINE_OPERATIONS = {
+    "ec2": frozenset({"RunInstances", "StartInstances", "CreateFleet", "RequestSpotInstances"}),
+    "ecs": frozenset({"RunTask"}),
+    "sagemaker": frozenset({"CreateTrainingJob", "CreateProcessingJob", "CreateTransformJob"}),
+}
 _INSTANCE_CAPACITY = (
     "We currently do not have sufficient capacity in the Availability Zone you requested. Our system will be "
     "working on provisioning additional capacity."
@@ -41,14 +46,17 @@ class Disturbance:
         if self._book.is_empty:
             return then(exchange)
         call = exchange.call
-        struck = self._book.strike(see(call, exchange.operation), CALL_EFFECTS)
-        for fault in struck:
-            if fault.effect is Effect.LATENCY:
-                self._pause(fault.seconds)
-        for fault in struck:
-            if (answer := _instead(fault, call, exchange.operation)) is not None:
-                return answer
-        effects = {fault.effect for fault in struck}
+        asks_for_machines = exchange.operation in _MACHINE_OPERATIONS.get(call.service, ())
+        possible = CALL_EFFECTS if asks_for_machines else CALL_EFFECTS - {Effect.CAPACITY}
+        struck = self._book.strike(see(call, exchange.operation), possible)
+        self._pause(sum(fault.seconds for fault in struck if fault.effect is Effect.LATENCY))
+        instead = (answer for fault in struck if (answer := _instead(fault, call)) is not None)
+        answer = next(instead, None)
+        return answer or self._carry_out(exchange, then, {fault.effect for fault in struck})
+
+    def _carry_out(self, exchange: Exchange, then: Next, effects: set[Effect]) -> Answer:
+        if Effect.CAPACITY in effects:  # SageMaker takes the job, and says later that it found no machine
+            self._book.doom(_job_name(exchange.call))
         answer = then(exchange)
         if effects & {Effect.DROP, Effect.CUT}:
             answer = Answer(answer.status, answer.headers, [b"".join(answer.body)])
@@ -79,7 +87,7 @@ class Calendar:
         return Answer(answer.status, [*kept, ("Date", format_datetime(self._book.now(), usegmt=True))], answer.body)
 
 
-def _instead(fault: Fault, call: Call, operation: str) -> Answer | None:
+def _instead(fault: Fault, call: Call) -> Answer | None:
     """What is answered without the call being carried out, or None."""
     if fault.effect is Effect.ERROR:
         return tell(*refuse(call, f"{fault.status} Error", fault.code, fault.message))
@@ -87,7 +95,7 @@ def _instead(fault: Fault, call: Call, operation: str) -> Answer | None:
         return None
     if call.service == "ec2":
         return tell(*refuse(call, "500 Internal Server Error", "InsufficientInstanceCapacity", _INSTANCE_CAPACITY))
-    if call.service == "ecs" and operation == "RunTask":
+    if call.service == "ecs":
         failures = [{"arn": _arn_of_cluster(call), "reason": _TASK_CAPACITY}]
         body = json.dumps({"tasks": [], "failures": failures}).encode()
         return tell("200 OK", {"Content-Type": "application/x-amz-json-1.1"}, body)
@@ -98,6 +106,11 @@ def _arn_of_cluster(call: Call) -> str:
     asked: Mapping[str, str] = json.loads(call.body or b"{}")
     name = str(asked.get("cluster", "default"))
     return name if name.startswith("arn:") else f"arn:aws:ecs:{call.region}:123456789012:cluster/{name}"
+
+
+def _job_name(call: Call) -> str:
+    asked: Mapping[str, object] = json.loads(call.body or b"{}")
+    return next((str(value) for name, value in asked.items() if name.endswith("JobName")), "")
 
 
 def _cut(answer: Answer) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +11,10 @@ from localcloud.metric import Metrics
 from localcloud.process import Supervisor
 from localcloud.runtime import Runtimes
 from localcloud.spot import SpotDesk
+
+
+def _nobody(_job: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class Host:
         Where an engine says whom it can tell that its Spot capacity goes.
     metrics
         Where engines count what they do; CloudWatch answers from it.
+    is_doomed
+        Whether a job of SageMaker is to find no machine, by its name.
     """
 
     supervisor: Supervisor
@@ -41,6 +48,7 @@ class Host:
     region: str
     spot: SpotDesk = field(default_factory=SpotDesk)
     metrics: Metrics = field(default_factory=Metrics)
+    is_doomed: Callable[[str], bool] = _nobody
 
 
 class Engine(Protocol):

@@ -53,6 +53,7 @@ class FaultBook:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
+        self._doomed: set[str] = set()
         self._numbers = itertools.count(1)
 
     def add(self, fault: Fault) -> str:
@@ -102,6 +103,18 @@ class FaultBook:
                 for entry in self._entries.values()
                 if entry.fault.effect in effects and matches(entry.fault, seen) and entry.strikes(seen)
             ]
+
+    def doom(self, job: str) -> None:
+        """Let a job find no machine."""
+        with self._lock:
+            self._doomed.add(job)
+
+    def is_doomed(self, job: str) -> bool:
+        """Whether a job finds no machine; asked once for each."""
+        with self._lock:
+            found = job in self._doomed
+            self._doomed.discard(job)
+            return found
 
     def now(self) -> datetime:
         """The time that this instance believes it is."""

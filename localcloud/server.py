@@ -229,6 +229,7 @@ class LocalCloud:
             endpoint_url=self.url,
             region=self._region,
             spot=self._spot,
+            is_doomed=self.faults.is_doomed,
         )
         self._roster.install(host, self._durability.services() if self._durability is not None else ())
 

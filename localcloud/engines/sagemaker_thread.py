@@ -16,6 +16,10 @@ from localcloud.engines.sagemaker_site import Site
 _FOREVER_SECONDS = 3600.0  # how long to sleep when nothing but an event can change anything
 _BROKEN = "InternalServerError: We encountered an internal error. localcloud's own log says why."
 
+_NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
+
 _log = logging.getLogger(__name__)
 
 End = TypeVar("End")
@@ -59,6 +63,11 @@ class JobThread(ABC, Generic[End]):
         self.deadline = float("inf")  # of the monotonic clock
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"job-{job.name}", daemon=True)
+
+    def require_capacity(self) -> None:
+        """Raise `JobFailure` when a fault has it that there is no machine for this job."""
+        if self.site.host.is_doomed(self._job.name):
+            raise JobFailure(_NO_CAPACITY)
 
     @abstractmethod
     def carry_out(self) -> End:
@@ -127,6 +136,7 @@ class JobThread(ABC, Generic[End]):
 
     def _run(self) -> None:
         try:
+            self.require_capacity()
             ending = self.carry_out()
         except JobFailure as failure:
             ending = self.fail(str(failure))

@@ -5,6 +5,8 @@ import signal
 
 import pytest
 
+from ratchet.aws.signed import send_signed
+
 
 def phases(described):
     return [transition["Status"] for transition in described["SecondaryStatusTransitions"]]
@@ -100,6 +102,18 @@ def test_closing_ends_the_jobs_that_run(own_cloud, ends):
         script = cloud.wait_for_pids("orphan")[0]
     ends(script)
     assert not list((cloud.home / "sagemaker").glob("*/*"))
+
+
+def test_a_job_that_finds_no_machine_is_taken_and_fails(cloud):
+    key, url = ("test", "test"), f"{cloud.url}/_localcloud/faults"
+    fault = {"effect": "capacity", "service": "sagemaker", "operation": "CreateTrainingJob", "count": 1}
+    assert send_signed("POST", url, fault, region="us-east-1", key=key)[0] == 201
+    failed = cloud.run("no-machine", "who.py", **cloud.plain("who.py"))
+    assert failed["TrainingJobStatus"] == "Failed"
+    assert failed["FailureReason"].startswith("CapacityError: ")
+    (entry,) = send_signed("GET", url, region="us-east-1", key=key)[1]["faults"]
+    assert entry["hit"] == {"sagemaker:CreateTrainingJob": 1}
+    send_signed("DELETE", url, region="us-east-1", key=key)
 
 
 def test_nothing_outlives_a_localcloud_that_is_killed(own_process, ends):
