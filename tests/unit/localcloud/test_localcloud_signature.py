@@ -10,7 +10,7 @@ import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localcloud.access import AccessKey
@@ -126,6 +126,7 @@ def ask(environ: dict[str, object], *, later: timedelta = timedelta()) -> tuple[
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF), min_size=1, max_size=8)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES, st.lists(st.tuples(NAMES, NAMES), max_size=3, unique_by=lambda pair: pair[0]), st.binary(max_size=20))
 def test_whatever_botocore_signs_is_genuine_until_it_is_changed(key, query, body):
     raw = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query)
