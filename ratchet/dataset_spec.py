@@ -62,7 +62,7 @@ class Checks(Part):
     width: Bound | None = Field(None, description="Pixels of each image's file.")
     height: Bound | None = Field(None, description="Pixels of each image's file.")
     channels: tuple[Literal[1, 3, 4], ...] = Field((), description="Channels that an image's file may have.")
-    headers: int = Field(10_000, ge=1, description="How many images' first bytes are read; `prepare` sees all.")
+    headers: int = Field(10_000, ge=1, description="How many images' first bytes are read, evenly spread.")
     max_duplicates_across_labels: int | None = Field(
         None, ge=0, description="The same bytes under two labels: at least one label is wrong."
     )
