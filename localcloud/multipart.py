@@ -1,8 +1,12 @@
-"""Parts are what the request that completes their upload says they are: its checksums are held against them."""
+"""Parts are what the request that completes their upload says they are: its checksums are held against them.
+
+The answer tells the checksum of the whole, which moto computes and leaves out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -15,6 +19,7 @@ from localcloud.request import Call
 from localcloud.shelf import ModelShelf
 from localcloud.wire import read_members
 
+_END = b"</CompleteMultipartUploadResult>"
 _BAD = "400 Bad Request"
 
 
@@ -37,8 +42,10 @@ class PartIntegrity:
             return then(exchange)
         placed = self._shelf.find(call)
         members = None if placed is None else read_members(placed[0], call, placed[1])
-        refusal = None if members is None else _judge(call, members)
-        return tell(*refusal) if refusal is not None else then(exchange)
+        if members is None:
+            return then(exchange)
+        refusal = _judge(call, members)
+        return tell(*refusal) if refusal is not None else _tell_sum(then(exchange), members)
 
 
 def _judge(call: Call, members: Mapping[str, Any]) -> Refusal | None:
@@ -55,6 +62,20 @@ def _judge(call: Call, members: Mapping[str, Any]) -> Refusal | None:
         )
         return refuse(call, _BAD, "InvalidPart", message)
     return _judge_whole(call, upload.metadata, [kept for _, kept in parts if kept is not None])
+
+
+def _tell_sum(answer: Answer, members: Mapping[str, Any]) -> Answer:
+    if not answer.status.startswith("200"):
+        return answer
+    key = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].buckets[members["Bucket"]].keys.get(members["Key"])
+    body = b"".join(answer.body)
+    if getattr(key, "checksum_algorithm", None) in ALGORITHMS and key.checksum_value:
+        count = f"-{key.checksum_parts}" if key.checksum_type == "COMPOSITE" else ""
+        name = f"Checksum{key.checksum_algorithm}"
+        told = f"<{name}>{key.checksum_value}{count}</{name}><ChecksumType>{key.checksum_type}</ChecksumType>"
+        body = body.replace(_END, told.encode() + _END)
+    headers = [(name, value) for name, value in answer.headers if name.lower() != "content-length"]
+    return replace(answer, headers=[*headers, ("Content-Length", str(len(body)))], body=[body])
 
 
 def _matches(told: Mapping[str, Any], kept: Any) -> bool:

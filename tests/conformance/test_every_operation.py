@@ -26,7 +26,7 @@ _SERVICES = [
     "batch", "cloudformation", "cloudwatch", "dynamodb", "ec2", "ecr", "ecs", "elbv2", "iam", "lambda", "logs", "s3",
     "sagemaker", "sns", "sqs", "sts",
 ]  # fmt: skip
-_OF_A_PROTOCOL = ["ec2", "lambda", "s3", "sns", "sqs"]
+_OF_A_PROTOCOL = ["lambda", "s3", "sns", "sqs"]
 _NO_RETRY = Config(retries={"max_attempts": 0}, inject_host_prefix=False, read_timeout=30)
 
 

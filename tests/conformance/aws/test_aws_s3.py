@@ -82,7 +82,6 @@ def test_a_wrong_checksum_is_refused(s3: Any, bucket: str) -> None:
     assert refusal(s3.get_object, Bucket=bucket, Key="wrong") == "NoSuchKey"
 
 
-@pytest.mark.difference("s3-completed-upload-checksum")
 def test_a_completed_upload_tells_its_checksum(s3: Any, bucket: str) -> None:
     place = {"Bucket": bucket, "Key": "parts"}
     upload = {**place, "UploadId": s3.create_multipart_upload(ChecksumAlgorithm="SHA256", **place)["UploadId"]}

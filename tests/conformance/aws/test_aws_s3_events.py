@@ -124,3 +124,17 @@ def test_each_marker_of_a_batch_is_told(versioned: Ear) -> None:
     versioned.s3.delete_objects(Bucket=versioned.bucket, Delete={"Objects": entries})
     told = versioned.hear(*["ObjectRemoved:DeleteMarkerCreated"] * 2)
     assert sorted(_object(event)["key"] for event in told) == ["marked/1", "marked/2"]
+
+
+def test_the_end_of_a_version_from_before_versioning_is_told(aws: Aws) -> None:
+    ear = Ear(aws, versioned=False)
+    place = {"Bucket": ear.bucket, "Key": "old"}
+    ear.s3.put_object(Body=b"old", **place)
+    ear.s3.put_bucket_versioning(Bucket=ear.bucket, VersioningConfiguration={"Status": "Enabled"})
+    version = ear.s3.put_object(Body=b"new", **place)["VersionId"]
+    ear.s3.delete_object(VersionId="null", **place)
+    (told,) = ear.hear("ObjectRemoved:Delete")
+    assert _object(told)["key"] == "old"
+    assert ear.s3.get_object(**place)["VersionId"] == version
+    versions = ear.s3.list_object_versions(Bucket=ear.bucket)["Versions"]
+    assert [entry["VersionId"] for entry in versions] == [version]
