@@ -264,11 +264,12 @@ class LocalCloud:
         loopback_only = self._host in {"127.0.0.1", "localhost", "::1"}
         shelf = ModelShelf()
         ledger = self._durability.ledger if self._durability is not None else None
+        books = {"faults": self.faults.describe, "calls": self.calls.describe}
         return [
             Calendar(self.faults),
             Health(self.health),
             *([admit_loopback] if loopback_only else []),
-            Pages({PREFIX: Console(Gateway(self._roster.awakening(moto), self._region), self.faults.describe)}),
+            Pages({PREFIX: Console(Gateway(self._roster.awakening(moto), self._region), books)}),
             Authentication(Keyring(self.access_key), self.faults.now),
             admit_owner,
             Pages({SPOT_PATH: self._spot, snapshot_page.PREFIX: self._snapshots()}),

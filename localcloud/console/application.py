@@ -31,6 +31,7 @@ _FILES = {
 # The paths of AWS's own console that links lead to; the page finds out from the address what to show.
 _PAGES = ("/sagemaker/home", "/lambda/home", "/cloudwatch/home", "/ecs/v2/clusters/", "/s3/buckets/", "/dynamodbv2/")
 
+Book = Callable[[], list[dict[str, Any]]]
 ShowOne = Callable[[Gateway, tuple[str, ...], Mapping[str, str]], dict[str, Any]]
 _DETAILS: Mapping[str, tuple[ShowOne, tuple[int, ...]]] = {
     "jobs": (show_job, (1, 2)),
@@ -52,13 +53,13 @@ class Console:
     ----------
     gateway
         The way to the services.
-    faults
-        Returns the faults that are in force.
+    books
+        What localcloud itself keeps lists of, by the names of their pages: faults and calls.
     """
 
-    def __init__(self, gateway: Gateway, faults: Callable[[], list[dict[str, Any]]] = list) -> None:
+    def __init__(self, gateway: Gateway, books: Mapping[str, Book]) -> None:
         self._gateway = gateway
-        self._faults = faults
+        self._books = books
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -88,7 +89,8 @@ class Console:
         view, *parts = [unquote(part) for part in path.split("/")]
         gateway = self._gateway.within(query["region"]) if "region" in query else self._gateway
         try:
-            found = {"faults": self._faults()} if path == "faults" else _read(gateway, view, tuple(parts), query)
+            book = self._books.get(path)
+            found = _read(gateway, view, tuple(parts), query) if book is None else {path: book()}
         except (LookupError, ClientError, BotoCoreError, ValueError) as error:
             _log.debug("the console cannot show %s: %s", path, error)
             return Reply.json(HTTPStatus.NOT_FOUND, {"error": f"{view} {'/'.join(parts)}: {error}"})

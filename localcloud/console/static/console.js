@@ -7,6 +7,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const PAGES = [
   ["", "Overview"], ["jobs", "Jobs"], ["services", "Services"], ["functions", "Functions"],
   ["queues", "Queues"], ["tables", "Tables"], ["buckets", "Buckets"], ["alarms", "Alarms"], ["faults", "Faults"],
+  ["calls", "Calls"],
 ];
 const GOOD = new Set(["Completed", "COMPLETED", "SUCCEEDED", "OK", "Active", "ACTIVE", "healthy", "HEALTHY", "RUNNING",
   "running", "InService", "PRIMARY", "Enabled"]);
@@ -325,6 +326,12 @@ const VIEWS = {
     ["Has struck", (each) => (each.count ? `${each.hits} of ${each.count}` : each.hits), "number"],
     ["Struck", (each) => Object.entries(each.hit).map(([call, times]) => `${call} ${times}`).join(", ") || "–"],
   ], empty("No fault is in force. A signed ", code("POST /_localcloud/faults"), " lets one strike."))],
+
+  calls: (data) => [heading("Calls"), table(data.calls.sort((a, b) => b.count - a.count).slice(0, 500), [
+    ["Who", (each) => each.principal], ["Called", (each) => each.operation, "nowrap"],
+    ["Needs", (each) => each.action, "nowrap"], ["On", (each) => each.resource],
+    ["A policy grants it", (each) => (each.granted ? "yes" : "no"), "nowrap"], ["Times", (each) => each.count, "number"],
+  ], empty("No call yet since localcloud started. Any signed call to an AWS service is counted here."))],
 
   alarm: (data) => [
     heading(data.name, link("alarms", "Alarms")),

@@ -35,7 +35,9 @@ def test_the_overview_counts_everything_and_shows_what_rings(cloud):
     assert [alarm["name"] for alarm in found["ringing"]] == ["errors"]
 
 
-@pytest.mark.parametrize("view", ["jobs", "services", "functions", "queues", "tables", "buckets", "alarms", "faults"])
+@pytest.mark.parametrize(
+    "view", ["jobs", "services", "functions", "queues", "tables", "buckets", "alarms", "faults", "calls"]
+)
 def test_every_list_can_be_read(cloud, view):
     assert isinstance(read(cloud, view)[view], list)
 
