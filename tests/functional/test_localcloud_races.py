@@ -19,6 +19,8 @@ from botocore.exceptions import ClientError
 from localcloud.engines import load_engines
 from localcloud.server import LocalCloud
 
+pytestmark = pytest.mark.timeout(1800)  # for the full count; moto copies all tables for each transaction
+
 _RACERS = 16
 _ROUNDS = int(os.environ.get("LOCALCLOUD_RACE_ROUNDS", "5"))
 _TABLE = _BUCKET = "races"
