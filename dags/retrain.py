@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, AssetWatcher, CronTriggerTimetable, Param, chain
+from airflow.sdk import DAG, chain
 
 from operators.approve import ApproveModelOperator
-from operators.arrival import ArrivalTrigger
+from operators.arrival import arrival_schedule
 from operators.check import CheckDatasetOperator
 from operators.decide import JudgeModelOperator
+from operators.form import FORM
 from operators.freeze import FreezeDatasetOperator
 from operators.job import RunJobOperator
 from operators.promote import PromoteModelOperator
@@ -17,32 +18,17 @@ from operators.release import ReleaseModelOperator
 from operators.settle import SettleClaimOperator
 from ratchet.errors import SpecError
 from ratchet.settings import load_settings
-from ratchet.spec import Pipeline, load_pipeline
+from ratchet.spec import Pipeline, read_folder
 
 SETTINGS = load_settings()
-FORM = {
-    "dataset_version": Param("", type="string", title="Dataset version", description="Empty: what S3 holds now."),
-    "force": Param(
-        False, type="boolean", title="Train again", description="Also when this version is trained already."
-    ),
-    "reason": Param("", type="string", title="Reason", description="Kept with the run."),
-}
 
 
 def build_dag(pipeline: Pipeline) -> DAG:
     """The loop of one pipeline."""
     name = pipeline.name
-    arrival = Asset(
-        f"ratchet-arrival-{name}",
-        watchers=[AssetWatcher(name=f"arrival-{name}", trigger=ArrivalTrigger(pipeline.data.dataset, SETTINGS.stack))],
-    )
     with DAG(
         f"retrain_{name}",
-        schedule=AssetOrTimeSchedule(
-            assets=[arrival], timetable=CronTriggerTimetable(pipeline.schedule, timezone="UTC")
-        )
-        if pipeline.schedule
-        else [arrival],
+        schedule=arrival_schedule(pipeline, SETTINGS.stack),
         catchup=False,
         max_active_runs=1,
         description=pipeline.description,
@@ -72,15 +58,13 @@ def build_dag(pipeline: Pipeline) -> DAG:
     return dag
 
 
-for path in sorted(SETTINGS.pipelines_folder.glob("*.yaml")):
-    try:
-        found = load_pipeline(path)
-    except SpecError as error:
+for path, found in read_folder(SETTINGS.pipelines_folder):
+    if isinstance(found, SpecError):
         # One wrong file must not take the other pipelines with it.
         with DAG(
-            f"retrain_{path.stem}", schedule=None, tags=["ratchet", "broken"], doc_md=f"```\n{error}\n```"
+            f"retrain_{path.stem}", schedule=None, tags=["ratchet", "broken"], doc_md=f"```\n{found}\n```"
         ) as broken:
-            RefusePipelineOperator(task_id="read_pipeline", message=str(error))
+            RefusePipelineOperator(task_id="read_pipeline", message=str(found))
         globals()[broken.dag_id] = broken
     else:
         dag = build_dag(found)

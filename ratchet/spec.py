@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -135,6 +135,15 @@ def load_pipeline(path: Path) -> Pipeline:
         node = yaml.compose(text, Loader=_LOADER)  # only now: lines are for mistakes
         lines = [_explain(path, node, problem) for problem in error.errors(include_url=False)]
         raise SpecError("\n".join(lines)) from error
+
+
+def read_folder(folder: Path) -> Iterator[tuple[Path, Pipeline | SpecError]]:
+    """Read every `*.yaml` of a folder for those whom one wrong file must not keep from the others."""
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            yield path, load_pipeline(path)
+        except SpecError as error:
+            yield path, error
 
 
 def load_pipelines(folder: Path) -> list[Pipeline]:

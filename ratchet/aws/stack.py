@@ -20,6 +20,7 @@ class Deployment:
     registry_table: str
     ledger_table: str
     arrivals_queue_url: str
+    dead_letter_queue_url: str
     notifications_topic_arn: str
     training_role_arn: str
     task_role_arn: str

@@ -1,4 +1,4 @@
-"""Arrivals: a burst is one event for each dataset, and nothing leaves the queue before it is stored."""
+"""Arrivals: a burst is one event for each pipeline, and nothing leaves the queue before it is stored."""
 
 from __future__ import annotations
 
@@ -10,54 +10,79 @@ from urllib.parse import quote_plus
 
 import pytest
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
-from botocore.exceptions import ClientError
-from hypothesis import given
-from hypothesis import strategies as st
 
-from operators import arrival
-from operators.arrival import ArrivalQueue, ArrivalTrigger, count_events
+from operators.arrival import ArrivalTrigger, arrival_asset
+from operators.queue import ArrivalQueue, Burst, Post
+from ratchet.data.arrival import PATIENCE_DELIVERIES, Listeners, Wake
+from ratchet.errors import NotPermittedError, UnavailableError
 
-STORED, LOST, REFUSED = AdvanceOutcome(1, 0), AdvanceOutcome(1, 1), AdvanceOutcome(1, 0, 1)
-NOBODY = AdvanceOutcome(0, 0)
+STORED, LOST, REFUSED, NOBODY = (
+    AdvanceOutcome(1, 0),
+    AdvanceOutcome(1, 1),
+    AdvanceOutcome(1, 0, 1),
+    AdvanceOutcome(0, 0),
+)
+BUCKET = "data"
+TEST_EVENT = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})
 
 
-def body(*keys: str) -> str:
-    records = [{"eventName": "ObjectCreated:Put", "s3": {"object": {"key": quote_plus(key)}}} for key in keys]
+def body(*keys: str, sequencer: str = "0A") -> str:
+    records = [
+        {"s3": {"bucket": {"name": BUCKET}, "object": {"key": quote_plus(key), "sequencer": sequencer}}} for key in keys
+    ]
     return json.dumps({"Records": records})
 
 
+DIGIT, CAT = body("datasets/digits/0/a.png"), body("datasets/cats/x/c.png")
+
+
 @dataclass
-class Queue:
-    """Plays SQS: one answer for each receive, then an end of the test."""
+class Mail:
+    """Plays the two queues: one answer for each receive, then an end of the test."""
 
     answers: list[Any]
-    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    deliveries: int = 1
+    waits: list[int] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+    buried: list[str] = field(default_factory=list)
+    graveyard: Exception | None = None
+    away: Exception | None = None
 
-    def receive_message(self, **request: Any) -> dict[str, Any]:
-        self.calls.append(("receive", request))
+    def receive(self, wait_seconds: int) -> list[dict[str, Any]]:
+        self.waits.append(wait_seconds)
         if not self.answers:
             raise EOFError
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        return {"Messages": [{"Body": text, "ReceiptHandle": f"receipt of {text}"} for text in answer]}
+        attributes = {"ApproximateReceiveCount": str(self.deliveries)}
+        return [{"Body": text, "ReceiptHandle": text, "Attributes": attributes} for text in answer]
 
-    def delete_message_batch(self, **request: Any) -> dict[str, Any]:
-        self.calls.append(("delete", request))
-        if self.answers:
-            raise self.answers.pop(0)
-        return {}
+    def delete(self, receipts) -> None:
+        if self.away:
+            raise self.away
+        self.deleted += receipts
+
+    def give_back(self, receipts, seconds) -> None:
+        self.given_back += receipts
+
+    def bury(self, text, reason) -> None:
+        if self.graveyard:
+            raise self.graveyard
+        self.buried.append(text)
+
+    def post(self) -> Post:
+        everyone = Listeners({"digits": frozenset({"digits"}), "cats": frozenset({"cats", "cats-too"})})
+        return Post(self.receive, self.delete, self.give_back, self.bury, lambda: everyone, BUCKET)
 
 
-def away(verb="ReceiveMessage"):
-    return ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "away"}}, verb)
-
-
-def read(queue: Queue) -> list[tuple[dict[str, int], list[str]]]:
-    bursts: list[tuple[dict[str, int], list[str]]] = []
+def read(mail: Mail, queue: ArrivalQueue | None = None) -> list[Burst]:
+    bursts: list[Burst] = []
+    reader = queue or ArrivalQueue(mail.post, pause_seconds=0.001)
 
     async def collect() -> None:
-        async for burst in ArrivalQueue("ratchet", queue, "http://queue").open_stream():
+        async for burst, _ in reader.open_stream():
             bursts.append(burst)
 
     with pytest.raises(EOFError):
@@ -65,140 +90,132 @@ def read(queue: Queue) -> list[tuple[dict[str, int], list[str]]]:
     return bursts
 
 
-def advance(queue: Queue, *items: tuple[list[str], AdvanceOutcome]) -> list[list[str]]:
-    reader = ArrivalQueue("ratchet", queue, "http://queue")
-    asyncio.run(reader.advance([AdvanceItem(receipts, outcome) for receipts, outcome in items]))
-    return [[entry["ReceiptHandle"] for entry in request["Entries"]] for _, request in queue.calls]
+def told(bursts: list[Burst]) -> list[dict[str, int]]:
+    return [{name: wake.events for name, wake in burst.wakes.items()} for burst in bursts]
+
+
+def settle(mail: Mail, outcome: AdvanceOutcome, *takers: str) -> ArrivalQueue:
+    """Read one burst, let some pipelines take it, and tell the queue how that ended."""
+    queue = ArrivalQueue(mail.post, pause_seconds=0.001)
+    (burst,) = read(mail, queue)
+    for name in takers:
+        burst.take(name)
+    asyncio.run(queue.advance([AdvanceItem(burst, outcome)]))
+    return queue
 
 
 def test_a_burst_over_several_calls_is_told_as_one():
-    first, second = body("datasets/digits/0/a.png", "datasets/digits/1/b.png"), body("datasets/cats/x/c.png")
-    queue = Queue([[first], [second], [], [], [body("datasets/digits/2/d.png")], []])
-    bursts = read(queue)
-    assert bursts[0] == ({"digits": 2, "cats": 1}, [f"receipt of {first}", f"receipt of {second}"])
-    assert [counts for counts, _ in bursts[1:]] == [{"digits": 1}]
+    first = body("datasets/digits/0/a.png", "datasets/digits/1/b.png")
+    bursts = read(Mail([[first], [CAT], [], [], [body("datasets/digits/2/d.png")], []]))
+    assert told(bursts) == [{"digits": 2, "cats": 1, "cats-too": 1}, {"digits": 1}]
 
 
 def test_only_the_first_call_of_a_burst_waits():
-    queue = Queue([[body("datasets/digits/0/a.png")], []])
-    read(queue)
-    assert [request["WaitTimeSeconds"] > 0 for _, request in queue.calls] == [True, False, True]
-    assert {request["QueueUrl"] for _, request in queue.calls} == {"http://queue"}
+    mail = Mail([[DIGIT], []])
+    read(mail)
+    assert [wait > 0 for wait in mail.waits] == [True, False, True]
 
 
-def test_an_outage_does_not_end_the_stream(monkeypatch):
-    monkeypatch.setattr(arrival, "_LONG_POLL_SECONDS", 0.001)
-    queue = Queue([away(), [body("datasets/digits/0/a.png")], []])
-    assert [counts for counts, _ in read(queue)] == [{"digits": 1}]
+@pytest.mark.parametrize("trouble", [UnavailableError("away"), NotPermittedError("no: attach the policy")])
+def test_an_outage_does_not_end_the_stream_and_says_what_to_do(trouble, caplog):
+    assert told(read(Mail([trouble, [DIGIT], []]))) == [{"digits": 1}]
+    assert str(trouble) in caplog.text
 
 
 def test_a_test_event_leaves_the_queue_and_wakes_nobody():
-    test = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"})
-    assert read(Queue([[test], []])) == [({}, [f"receipt of {test}"])]
+    mail = Mail([[TEST_EVENT], []])
+    assert read(mail) == []
+    assert (mail.deleted, mail.buried) == ([TEST_EVENT], [])
 
 
-def test_only_what_every_pipeline_stored_is_deleted():
-    items = ((["a", "b"], STORED), (["c"], LOST), (["d"], REFUSED), (["e"], NOBODY), (["f"], STORED))
-    assert advance(Queue([]), *items) == [["a", "b", "f"]]
+def test_poison_goes_to_the_dead_letter_queue_and_the_rest_of_the_burst_goes_on():
+    mail = Mail([["poison", DIGIT], []])
+    settle(mail, STORED, "digits")
+    assert mail.buried == ["poison"]
+    assert mail.deleted == ["poison", DIGIT]
 
 
-def test_deletes_in_the_batches_that_sqs_takes():
-    receipts = [str(number) for number in range(23)]
-    batches = advance(Queue([]), (receipts, STORED))
-    assert [len(batch) for batch in batches] == [10, 10, 3]
-    assert [receipt for batch in batches for receipt in batch] == receipts
+def test_poison_that_cannot_be_buried_is_left_to_the_queue_and_holds_up_nobody():
+    mail = Mail([["poison", DIGIT], []], graveyard=NotPermittedError("no SendMessage"))
+    settle(mail, STORED, "digits")
+    assert (mail.deleted, mail.given_back) == ([DIGIT], [])
 
 
-def test_a_lost_delete_is_no_failure_and_the_rest_is_deleted():
-    receipts = [str(number) for number in range(12)]
-    assert len(advance(Queue([away("DeleteMessageBatch")]), (receipts, STORED))) == 2
+@pytest.mark.parametrize(("outcome", "stays"), [(STORED, False), (LOST, True), (REFUSED, True), (NOBODY, True)])
+def test_only_what_is_stored_is_deleted(outcome, stays):
+    mail = Mail([[DIGIT], []])
+    settle(mail, outcome, "digits")
+    assert (mail.deleted, mail.given_back) == (([], [DIGIT]) if stays else ([DIGIT], []))
 
 
-@pytest.mark.parametrize(
-    ("key", "dataset"),
-    [
-        ("datasets/digits/0/a+b c.png", "digits"),
-        ("datasets/digits/0/a%2Bb.png", "digits"),
-        ("datasets/digits/größe/日本.png", "digits"),
-        ("datasets/a b/0/x.png", "a b"),
-        ("datasets/digits/_SUCCESS", "digits"),
-    ],
-)
-def test_reads_keys_as_s3_writes_them(key, dataset):
-    assert count_events([body(key)]) == {dataset: 1}
+def test_a_pipeline_that_listens_elsewhere_or_not_yet_finds_its_event_in_the_queue_again():
+    mail = Mail([[DIGIT, CAT], []])
+    queue = settle(mail, STORED, "digits", "cats")
+    assert (mail.deleted, mail.given_back) == ([DIGIT], [CAT])
+    mail.answers = [[CAT], []]
+    (burst,) = read(mail, queue)
+    assert set(burst.wakes) == {"cats-too"}
 
 
-@pytest.mark.parametrize("key", ["models/digits/1/a", "datasets/digits", "xdatasets/digits/0/a", "", "/"])
-def test_other_keys_wake_nobody(key):
-    assert count_events([body(key)]) == {}
+def test_an_event_of_a_paused_pipeline_is_dropped_in_the_end_and_that_is_said(caplog):
+    mail = Mail([[DIGIT], []], deliveries=PATIENCE_DELIVERIES)
+    settle(mail, STORED)
+    assert mail.deleted == [DIGIT]
+    assert "the sweep will find what they told" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "null",
-        "[]",
-        "7",
-        '"text"',
-        '{"Records": null}',
-        '{"Records": 5}',
-        '{"Records": {"s3": 1}}',
-        '{"Records": [null]}',
-        '{"Records": [{"s3": {"object": {"key": 5}}}]}',
-        '{"Records": [{"s3": {"object": {"key": null}}}]}',
-        '{"Records": [{"s3": []}]}',
-        "[" * 100_000,
-        '{"Records":' * 50_000,
-        "9" * 10_000,
-        '{"Records": [{"s3": {"object": {"key": "datasets/\\ud800/%ff%fe/x"}}}',
-    ],
-)
-def test_a_hostile_body_counts_for_nothing(text):
-    assert count_events([text, body("datasets/digits/0/a.png")]) == {"digits": 1}
+def test_a_double_of_what_is_stored_leaves_the_queue_and_wakes_nobody():
+    mail = Mail([[DIGIT], []])
+    queue = settle(mail, STORED, "digits")
+    mail.answers = [[DIGIT], []]
+    assert read(mail, queue) == []
+    assert mail.deleted == [DIGIT, DIGIT]
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: (
-        st.lists(inner)
-        | st.dictionaries(st.sampled_from(["Records", "s3", "object", "key"]) | st.text(), inner)
-        | st.fixed_dictionaries({"Records": st.lists(st.fixed_dictionaries({"s3": inner}))})
-        | st.fixed_dictionaries({"object": st.fixed_dictionaries({"key": inner})})
-    ),
-    max_leaves=10,
-)
+def test_a_double_of_what_was_not_stored_wakes_again():
+    mail = Mail([[DIGIT], []])
+    queue = settle(mail, LOST, "digits")
+    mail.answers = [[DIGIT], []]
+    assert told(read(mail, queue)) == [{"digits": 1}]
 
 
-@given(st.text() | JSON.map(json.dumps))
-def test_no_body_at_all_makes_it_raise(text):
-    counts = count_events([text])
-    assert all(isinstance(name, str) and count > 0 for name, count in counts.items())
+def test_a_lost_delete_is_no_failure():
+    mail = Mail([[DIGIT], []], away=UnavailableError("away"))
+    settle(mail, STORED, "digits")
+    assert mail.deleted == []
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1), st.text())
-def test_every_key_under_a_dataset_is_that_dataset_s(dataset, name):
-    rest = name.encode("utf-8", "ignore").decode()
-    assert count_events([body(f"datasets/{dataset}/{rest}")]) == {dataset: 1}
+def test_no_burst_waits_for_another():
+    queue = ArrivalQueue(Mail([]).post)
+    bursts = read(Mail([[DIGIT], [], [CAT], []]))
+    assert len({queue.get_advance_lane(burst) for burst in bursts}) == 2
 
 
-def test_each_pipeline_sees_its_own_dataset():
+def test_each_pipeline_sees_its_own_events_and_says_so():
+    def burst(**wakes):
+        return Burst(wakes, [], Listeners({}), 0)
+
+    wake = Wake(3, ("datasets/digits/0/a.png",))
+    mine, other = burst(digits=wake, cats=wake), burst(cats=wake)
+
     async def bursts():
-        for burst in ({"cats": 2}, {"digits": 3, "cats": 1}, {}):
-            yield burst
+        for one in (other, mine, burst()):
+            yield one
 
     async def collect():
         trigger = ArrivalTrigger("digits", "ratchet")
         return [event.payload async for event in trigger.filter_shared_stream(bursts())]
 
-    assert asyncio.run(collect()) == [{"dataset": "digits", "events": 3}]
+    assert asyncio.run(collect()) == [{"pipeline": "digits", "events": 3, "keys": ["datasets/digits/0/a.png"]}]
+    assert (mine.taken, other.taken) == ({"digits"}, set())
 
 
-def test_all_pipelines_of_a_stack_share_one_reader():
+def test_all_pipelines_of_a_stack_share_one_reader_and_each_has_its_own_trigger():
     digits, cats = ArrivalTrigger("digits", "ratchet"), ArrivalTrigger("cats", "ratchet")
     assert digits.shared_stream_key() == cats.shared_stream_key()
     assert digits.shared_stream_key() != ArrivalTrigger("digits", "other").shared_stream_key()
     path, arguments = digits.serialize()
     assert path == f"{ArrivalTrigger.__module__}.{ArrivalTrigger.__qualname__}"
     assert ArrivalTrigger(**arguments).serialize() == (path, arguments)
-    assert ArrivalTrigger.create_shared_stream_producer(arguments).stack == "ratchet"
+    assert arguments != cats.serialize()[1]
+    assert arrival_asset("digits", "ratchet").name == "ratchet-arrival-digits"
