@@ -194,6 +194,16 @@ def claim_sk(dataset_version: str, code_digest: str) -> str:
     return f"{dataset_version}#{short(code_digest)}"
 
 
+def pipeline_pk(pipeline: str) -> str:
+    """Partition of what is kept about one pipeline."""
+    return f"PIPELINE#{pipeline}"
+
+
+def sighting_sk(dataset: str) -> str:
+    """Sort key of what a pipeline's newest run saw of a dataset."""
+    return f"SEEN#{dataset}"
+
+
 # -- Tags ------------------------------------------------------------------------------------------------------------
 
 

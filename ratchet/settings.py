@@ -25,6 +25,8 @@ class Settings:
         Where the pipelines' YAML files are (`RATCHET_PIPELINES`).
     poll_seconds
         Seconds between two looks at something remote (`RATCHET_POLL_SECONDS`).
+    sweep_seconds
+        Seconds between two sweeps for data whose event was lost (`RATCHET_SWEEP_SECONDS`).
     home
         Where a laptop's stack keeps its state, logs and process ids (`RATCHET_HOME`).
     airflow_url
@@ -37,6 +39,7 @@ class Settings:
     region: str = "us-east-1"
     pipelines_folder: Path = Path("pipelines")
     poll_seconds: float = 10.0
+    sweep_seconds: float = 600.0
     home: Path = Path(".ratchet")
     airflow_url: str = "http://localhost:8080"
     console_url: str = "https://us-east-1.console.aws.amazon.com"
@@ -70,13 +73,14 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         region=region,
         pipelines_folder=Path(env.get("RATCHET_PIPELINES", str(default.pipelines_folder))),
         poll_seconds=_seconds(env, "RATCHET_POLL_SECONDS", default.poll_seconds),
+        sweep_seconds=_seconds(env, "RATCHET_SWEEP_SECONDS", default.sweep_seconds, most=86_400),
         home=Path(env.get("RATCHET_HOME", str(default.home))),
         airflow_url=env.get("RATCHET_AIRFLOW_URL", default.airflow_url).rstrip("/"),
         console_url=env.get("RATCHET_CONSOLE_URL", console).rstrip("/"),
     )
 
 
-def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
+def _seconds(env: Mapping[str, str], name: str, default: float, most: int = 3600) -> float:
     raw = env.get(name)
     if raw is None:
         return default
@@ -84,6 +88,6 @@ def _seconds(env: Mapping[str, str], name: str, default: float) -> float:
         value = float(raw)
     except ValueError as error:
         raise SpecError(f"{name}={raw!r} is not a number of seconds; unset it or set it to, say, 10") from error
-    if not 0 < value <= 3600:
-        raise SpecError(f"{name}={raw!r} must be more than 0 and at most 3600 seconds")
+    if not 0 < value <= most:
+        raise SpecError(f"{name}={raw!r} must be more than 0 and at most {most} seconds")
     return value

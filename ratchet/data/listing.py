@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ratchet.aws import Aws, translate_errors
 from ratchet.data.crawl import Crawl
 from ratchet.data.quiet import Observation
+from ratchet.data.sighting import Fingerprint
 from ratchet.errors import DataError
 from ratchet.naming import SUCCESS_MARKER, dataset_prefix
 
@@ -76,8 +77,11 @@ def observe(aws: Aws, bucket: str, dataset: str) -> Observation:
     prefix = dataset_prefix(dataset)
     marker = prefix + SUCCESS_MARKER
     newest = marker_at = answered_at = None
+    fingerprint = Fingerprint()
     for page in _pages(aws, bucket, prefix):
         answered_at = page.answered_at
+        for version in filter(_counts, page.versions):
+            fingerprint.add(version["Key"], int(version["Size"]), version["ETag"])
         for change in (*page.versions, *page.deletions):
             at: datetime = change["LastModified"]
             if change["Key"] == marker:
@@ -85,7 +89,14 @@ def observe(aws: Aws, bucket: str, dataset: str) -> Observation:
                     marker_at = at
             elif not _is_hidden(change["Key"]):
                 newest = at if newest is None else max(newest, at)
-    return Observation(newest, marker_at, answered_at)
+    return Observation(newest, marker_at, answered_at, str(fingerprint))
+
+
+def ask_time(aws: Aws, bucket: str, dataset: str) -> datetime | None:
+    """S3's own time, from a listing of one object; None when the answer does not say."""
+    with translate_errors(f"ask s3://{bucket} for the time"):
+        answer = aws.client("s3").list_objects_v2(Bucket=bucket, Prefix=dataset_prefix(dataset), MaxKeys=1)
+    return _server_time(answer)
 
 
 class _Listing:

@@ -18,11 +18,14 @@ class Observation:
         When the `_SUCCESS` marker was last written; None when there is none.
     observed_at
         S3's time of the answer, so that a worker's wrong clock neither hurries nor delays anything; None if unknown.
+    fingerprint
+        Tells two states of the dataset apart; empty when it holds no object.
     """
 
     newest_change: datetime | None
     marker_at: datetime | None = None
     observed_at: datetime | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,9 @@ def still_for(
     seen
         The newest look.
     first_seen
-        When this wait began, by the clock of `now`.
+        When this wait began, by S3's clock.
     now
-        The caller's time.
+        The caller's time, for a look that did not bring S3's.
     quiet_seconds
         How long nothing may have changed.
     max_wait_seconds
@@ -60,10 +63,11 @@ def still_for(
         return Settled(True, "the prefix is empty")
     if seen.marker_at is not None and seen.marker_at >= seen.newest_change:
         return Settled(True, f"the uploader's _SUCCESS marker is of {_time(seen.marker_at)}, after the last change")
-    age = (seen.observed_at or now) - seen.newest_change
+    moment = seen.observed_at or now
+    age = moment - seen.newest_change
     if age >= timedelta(seconds=quiet_seconds):
         return Settled(True, f"still for {_seconds(age)}, since {_time(seen.newest_change)}")
-    if now - first_seen >= timedelta(seconds=max_wait_seconds):
+    if moment - first_seen >= timedelta(seconds=max_wait_seconds):
         return Settled(True, f"still changing after {max_wait_seconds:g} s of waiting: frozen as it is")
     return Settled(False, f"changed {_seconds(age)} ago, waiting until it has been still for {quiet_seconds:g} s")
 

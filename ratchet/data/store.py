@@ -92,6 +92,10 @@ class DatasetStore:
         """Look at when the dataset's prefix last changed."""
         return listing.observe(self._aws, self._bucket.name, dataset)
 
+    def ask_time(self, dataset: str) -> datetime:
+        """The time by S3's clock, by which changes are dated; this process's where S3 does not say."""
+        return listing.ask_time(self._aws, self._bucket.name, dataset) or self._clock.now()
+
     def newest_change(self, dataset: str) -> datetime | None:
         """When an object was last written or deleted, in S3's time; None when there never was one."""
         return self.observe(dataset).newest_change

@@ -64,14 +64,16 @@ class QuietWatch:
     def look(self) -> Look:
         """Look at the newest change under the prefix."""
         data = self.workshop.pipeline.data
+        seen = self.workshop.datasets.observe(data.dataset)
         settled = still_for(
-            self.workshop.datasets.observe(data.dataset),
+            seen,
             first_seen=self.since,
             now=self.workshop.clock.now(),
             quiet_seconds=data.quiet_seconds,
             max_wait_seconds=data.max_wait_seconds,
         )
-        return Look(done=settled.settled, message=settled.reason, outcome={"reason": settled.reason})
+        outcome = {"reason": settled.reason, "fingerprint": seen.fingerprint}
+        return Look(done=settled.settled, message=settled.reason, outcome=outcome)
 
     def cancel(self) -> None:
         """Nothing runs elsewhere."""

@@ -12,7 +12,7 @@ from ratchet.aws.stack import cached_deployment
 from ratchet.clock import Clock, SystemClock
 from ratchet.compute.backends import make_backend
 from ratchet.compute.order import Backend
-from ratchet.data import Catalogue, Claims, Custody, DatasetStore
+from ratchet.data import Catalogue, Claims, Custody, DatasetStore, Sightings
 from ratchet.naming import curve_key
 from ratchet.registry import Registry
 from ratchet.rollout import Releases
@@ -57,6 +57,11 @@ class Workshop:
     def claims(self) -> Claims:
         """Who trains what."""
         return Claims(self.aws, self.deployment, self.clock)
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        """What this pipeline's runs have seen of its dataset."""
+        return Sightings(self.aws, self.deployment, self.clock)
 
     @cached_property
     def registry(self) -> Registry:

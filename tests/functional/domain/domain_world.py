@@ -21,7 +21,7 @@ from localcloud.engines.s3_listing import improve_s3
 from ratchet import contract
 from ratchet.approval import Approvals
 from ratchet.aws import Deployment, connect
-from ratchet.data import Claims, Custody, DatasetStore
+from ratchet.data import Claims, Custody, DatasetStore, Sightings
 from ratchet.registry import ModelVersion, Provenance, Registry, Stage
 
 MUTATING = frozenset({"put_item", "transact_write_items", "put_object"})
@@ -133,6 +133,7 @@ class World:
         self.datasets = DatasetStore(self.door, DEPLOYMENT, clock)
         self.custody = Custody(self.door, DEPLOYMENT, clock, store=self.datasets)
         self.claims = Claims(self.door, DEPLOYMENT, clock)
+        self.sightings = Sightings(self.door, DEPLOYMENT, clock)
         self.registry = Registry(self.door, DEPLOYMENT, clock)
         self.approvals = Approvals(self.door, DEPLOYMENT, clock, self.registry)
 

@@ -71,7 +71,7 @@ class Rollouts:
 
 def quiet(newest, now=START + timedelta(seconds=100), since=START):
     shop = Shop(change(DIGITS, "data", quiet_seconds=30.0, max_wait_seconds=600.0))
-    shop.datasets = Prefix(Observation(newest_change=newest))
+    shop.datasets = Prefix(Observation(newest_change=newest, fingerprint="1-abc"))
     shop.clock.moment = now
     return QuietWatch(shop, {"since_epoch_seconds": since.timestamp()}).look()
 
@@ -85,7 +85,7 @@ def test_a_prefix_that_still_changes_is_waited_for():
 def test_a_still_prefix_is_frozen_with_the_reason():
     seen = quiet(START)
     assert seen.done
-    assert seen.outcome == {"reason": seen.message}
+    assert seen.outcome == {"reason": seen.message, "fingerprint": "1-abc"}
     assert "still for 100 s" in seen.message
 
 
