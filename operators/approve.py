@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from operators.base import airflow_errors, close_claim, pull
+from operators.base import airflow_errors, close_claim, hold_claim, pull
 from operators.link import ReportLink
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class ApproveModelOperator(ApprovalOperator):
             decision = workshop.approvals.find(workshop.pipeline.model_name, version)
             if decision is not None:
                 return self._conclude(context, workshop, decision)
+            # Nobody looks while the gate is open, so nobody would renew.
+            hold_claim(workshop, context, workshop.pipeline.approval.timeout_hours * 3600)
             report = workshop.page_of(
                 workshop.registry.get(workshop.pipeline.model_name, version).evaluation["report_uri"]
             )

@@ -63,6 +63,22 @@ def pull(context: Context, task_id: str) -> Mapping[str, Any]:
 
 def close_claim(workshop: Workshop, context: Context, outcome: str) -> None:
     """Say in the ledger how this run's work on its dataset version ended."""
-    from ratchet.loop.step import Ticket, finish
+    from ratchet.loop.step import finish
+    from ratchet.loop.ticket import Ticket
 
     finish(workshop, Ticket.from_json(pull(context, "freeze")), run_id=str(context["run_id"]), outcome=outcome)
+
+
+def held(context: Context, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the run's claim beside what is waited for, so that whoever waits keeps it."""
+    ticket = pull(context, "freeze")
+    names = {"dataset_version": ticket["dataset_version"], "identity": ticket["identity"]}
+    return {**payload, "claim": {**names, "run_id": str(context["run_id"])}}
+
+
+def hold_claim(workshop: Workshop, context: Context, extra_seconds: float) -> None:
+    """Hold this run's claim for so many seconds and a lease more: for a wait during which nobody looks."""
+    from ratchet.loop.hold import Hold
+    from ratchet.loop.ticket import Ticket
+
+    Hold(workshop, Ticket.from_json(pull(context, "freeze")), str(context["run_id"])).renew(extra_seconds)

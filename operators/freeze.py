@@ -12,7 +12,7 @@ from operators.poll import WaitingOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ratchet.loop.step import Request
+    from ratchet.loop.request import Request
 
 
 class FreezeDatasetOperator(WaitingOperator):
@@ -21,13 +21,14 @@ class FreezeDatasetOperator(WaitingOperator):
     watch_kind = "quiet"
 
     def execute(self, context: Context) -> Any:
-        """Wait for the quiet period unless a person named a version that exists."""
+        """Check what was asked for, then wait for the quiet period unless a person named a version that exists."""
         with airflow_errors():
             if self._request(context).dataset_version:
                 return self._freeze(context)
             workshop = self.workshop()
-            payload = {"since_epoch_seconds": workshop.clock.now().timestamp()}
             data = workshop.pipeline.data
+            # By S3's clock, like everything that the wait compares: a worker's own may be wrong.
+            payload = {"since_epoch_seconds": workshop.datasets.ask_time(data.dataset).timestamp()}
             return self.wait(
                 context,
                 payload,
@@ -42,12 +43,12 @@ class FreezeDatasetOperator(WaitingOperator):
             raise AirflowException(f"waiting for the dataset to be still: {event['error']} [{event['actor']} acts]")
         self.log.info("%s", event["reason"])
         with airflow_errors():
-            return self._freeze(context)
+            return self._freeze(context, event.get("fingerprint", ""))
 
-    def _freeze(self, context: Context) -> dict[str, Any]:
+    def _freeze(self, context: Context, fingerprint: str = "") -> dict[str, Any]:
         from ratchet.loop.step import freeze
 
-        ticket = freeze(self.workshop(), self._request(context))
+        ticket = freeze(self.workshop(), self._request(context), fingerprint)
         context["ti"].xcom_push(key="reason", value=ticket.reason)
         if not ticket.granted:
             raise AirflowSkipException(f"nothing to do: {ticket.reason}")
@@ -56,12 +57,9 @@ class FreezeDatasetOperator(WaitingOperator):
 
     @staticmethod
     def _request(context: Context) -> Request:
-        from ratchet.loop.step import Request
+        from ratchet.loop.request import read_request
 
-        params = context["params"]
-        return Request(
-            run_id=str(context["run_id"]),
-            dataset_version=str(params.get("dataset_version") or ""),
-            force=bool(params.get("force")),
-            reason=str(params.get("reason") or ""),
-        )
+        run: Any = context["dag_run"]
+        # What was sent may hold more than the form knows: a misspelt parameter must not be passed over.
+        asked = {**context["params"], **(run.conf or {})}
+        return read_request(asked, run_id=str(context["run_id"]), who=str(run.triggering_user_name or ""))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from operators.base import airflow_errors, pull
+from operators.base import airflow_errors, held, pull
 from operators.link import CurveLink, JobLink, ReportLink
 from operators.poll import WaitingOperator
 
@@ -50,7 +50,7 @@ class RunJobOperator(WaitingOperator):
             context["ti"].xcom_push(key="job", value=status.name)
             context["ti"].xcom_push(key="job_link", value=workshop.backend.describe_link(status.name))
             self.log.info("job %s: %s", status.name, status.phase)
-            payload: dict[str, Any] = {"job": status.name}
+            payload = held(context, {"job": status.name})
             training = workshop.pipeline.training
             if self.step == "train":
                 payload["epochs"] = training.hyperparameters.get("epochs", 0)

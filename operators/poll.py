@@ -24,10 +24,12 @@ _DEFERRAL_MARGIN_SECONDS = 600
 
 def open_watch(kind: str, pipeline: str, payload: Mapping[str, Any]) -> Watch:
     """Build the watch of a kind; heavy imports happen here, not at DAG parse."""
+    from ratchet.loop.hold import hold_while_waiting
     from ratchet.loop.watch import WATCHES
     from ratchet.loop.workshop import open_workshop
 
-    return WATCHES[kind](open_workshop(pipeline), payload)
+    workshop = open_workshop(pipeline)
+    return hold_while_waiting(WATCHES[kind](workshop, payload), workshop, payload)
 
 
 class PollTrigger(BaseTrigger):

@@ -18,7 +18,8 @@ class RegisterModelOperator(RatchetOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Leave the version and its digest; the same archive finds the version it already has."""
-        from ratchet.loop.step import Ticket, register
+        from ratchet.loop.step import register
+        from ratchet.loop.ticket import Ticket
 
         with airflow_errors():
             workshop = self.workshop()

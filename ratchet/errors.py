@@ -62,6 +62,12 @@ class ConflictError(RatchetError):
     actor = Actor.RETRY
 
 
+class ClaimLostError(RatchetError):
+    """Another run holds the work now; whoever forced it, or took it over, knows why."""
+
+    actor = Actor.USER
+
+
 class CapacityError(RatchetError):
     """AWS has no machine or no quota for it now."""
 

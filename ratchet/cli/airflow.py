@@ -54,8 +54,9 @@ class Airflow:
         return str(self._call("POST", f"/dags/{dag}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag: str = "~", limit: int = 20) -> list[dict[str, Any]]:
-        """Return the newest runs first."""
-        answer = self._call("GET", f"/dags/{dag}/dagRuns?order_by=-run_after&limit={limit}")
+        """Return the newest runs first; of all DAGs, those of pipelines."""
+        only = "&dag_id_prefix_pattern=retrain_" if dag == "~" else ""
+        answer = self._call("GET", f"/dags/{dag}/dagRuns?order_by=-run_after&limit={limit}{only}")
         return list(answer["dag_runs"])
 
     def run_state(self, dag: str, run: str) -> str:

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ratchet.cli.airflow import Airflow
 from ratchet.cli.session import EXIT_NEGATIVE, AsJson, Person, Session, exit_codes, start_session
 from ratchet.errors import NotFoundError, SpecError
+from ratchet.loop.request import read_request
 from ratchet.settings import load_settings
 from ratchet.spec import load_pipelines
 
@@ -29,8 +31,10 @@ def dag_of(pipeline: str) -> str:
 def run(
     pipeline: PipelineName,
     *,
-    dataset_version: Annotated[str, typer.Option(help="Train this version; empty means what S3 holds now.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="Also when it is trained already.")] = False,
+    dataset_version: Annotated[
+        str, typer.Option(help="Train this version, or the one that begins like this; empty means what S3 holds now.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also when it is trained already; needs a reason.")] = False,
     reason: Annotated[str, typer.Option(help="Kept with the run.")] = "",
     person: Person = "admin",
     as_json: AsJson = False,
@@ -44,11 +48,26 @@ def run(
         known = [found.name for found in session.pipelines]
         if pipeline not in known:
             raise NotFoundError(f"no pipeline {pipeline!r}; there is: {', '.join(known) or 'none'}")
-        conf = {"dataset_version": dataset_version, "force": force, "reason": reason}
+        version = find_version(session, pipeline, dataset_version) if dataset_version else ""
+        conf = {"dataset_version": version, "force": force, "reason": reason}
+        read_request(conf, run_id="")  # the run itself would refuse it too, but later
         run_id = session.airflow(person).trigger(dag_of(pipeline), conf)
         link = run_page(session, dag_of(pipeline), run_id)
         session.output.say(f"started {run_id}\n{link}")
         session.output.result({"run": run_id, "dag": dag_of(pipeline), "link": link})
+
+
+def find_version(session: Session, pipeline: str, begins: str) -> str:
+    """The one version of a pipeline's dataset that begins like this; `NotFoundError` lists the newest."""
+    workshop = session.workshop(pipeline)
+    dataset = workshop.pipeline.data.dataset
+    known = [row.version for row in workshop.datasets.list_versions(dataset)]
+    found = [version for version in known if version.startswith(begins)]
+    if len(found) == 1:
+        return found[0]
+    newest = ", ".join(version[:12] for version in (found or known)[:5]) or "none"
+    what = f"more than one version that begins with {begins!r}" if found else f"no version {begins!r}"
+    raise NotFoundError(f"the dataset {dataset} has {what}; there is: {newest}")
 
 
 def runs(
@@ -65,8 +84,8 @@ def runs(
     with exit_codes(session.output):
         airflow = session.airflow(person)
         found = airflow.runs(dag_of(pipeline) if pipeline else "~", limit)
-        rows = [describe_run(session, entry, airflow.tasks(entry["dag_id"], entry["dag_run_id"])) for entry in found]
-        columns = ("pipeline", "run", "trigger", "state", "at", "started")
+        rows = [describe_run(session, airflow, entry) for entry in found]
+        columns = ("pipeline", "run", "trigger", "state", "at", "why", "started")
         session.output.table("Runs", columns, [[row[column] for column in columns] for row in rows])
         session.output.result({"runs": rows})
         if not rows:
@@ -106,8 +125,10 @@ def newest_run(found: list[dict[str, Any]]) -> str:
     return str(found[0]["dag_run_id"])
 
 
-def describe_run(session: Session, entry: dict[str, Any], tasks: list[dict[str, Any]]) -> dict[str, Any]:
-    """One row about a run: its state and the task it is at."""
+def describe_run(session: Session, airflow: Airflow, entry: dict[str, Any]) -> dict[str, Any]:
+    """One row about a run: its state, the task it is at, and why it trains or has nothing to do."""
+    tasks = airflow.tasks(entry["dag_id"], entry["dag_run_id"])
+    began = any(task["task_id"] == "freeze" and task["state"] in ("success", "skipped") for task in tasks)
     busy = [task["task_id"] for task in tasks if task["state"] not in (None, "success", "skipped", "upstream_failed")]
     return {
         "pipeline": entry["dag_id"].removeprefix("retrain_"),
@@ -115,6 +136,7 @@ def describe_run(session: Session, entry: dict[str, Any], tasks: list[dict[str, 
         "trigger": entry["run_type"],
         "state": entry["state"],
         "at": ", ".join(busy),
+        "why": str(airflow.left(entry["dag_id"], entry["dag_run_id"], "freeze", "reason") or "") if began else "",
         "started": entry["start_date"],
         "link": run_page(session, entry["dag_id"], entry["dag_run_id"]),
     }

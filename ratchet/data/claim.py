@@ -42,6 +42,20 @@ class Claim:
     reason: str
 
 
+@dataclass(frozen=True)
+class ClaimKey:
+    """What is to be done: which pipeline, on which data, with which code and parameters."""
+
+    pipeline: str
+    dataset_version: str
+    identity_digest: str
+
+    @property
+    def item_key(self) -> tuple[str, str]:
+        """Partition and sort key of the claim's item."""
+        return claim_pk(self.pipeline), claim_sk(self.dataset_version, self.identity_digest)
+
+
 class Claims:
     """Takes and closes claims in the ledger.
 
@@ -62,63 +76,75 @@ class Claims:
     ) -> None:
         self._table = Table(aws, deployment.ledger_table)
         self._clock = clock
-        self._lease = timedelta(seconds=lease_seconds)
+        self.lease = timedelta(seconds=lease_seconds)
         self._new_token = new_token
 
-    def take(
-        self,
-        pipeline: str,
-        dataset_version: str,
-        identity_digest: str,
-        *,
-        holder: str,
-        force: bool = False,
-        reason: str = "",
-    ) -> Claim:
+    def take(self, key: ClaimKey, *, holder: str, force: bool = False, reason: str = "", who: str = "") -> Claim:
         """Claim the work, or learn who has it.
 
         Parameters
         ----------
-        pipeline, dataset_version, identity_digest
-            What is to be done: which pipeline, on which data, with which code and parameters.
+        key
+            The work.
         holder
-            Who asks. The same holder is granted again: that is a retry, and renews the lease.
+            Which run asks. The same holder is granted again: that is a retry, and renews the lease.
         force
             Take it whoever has it; kept with who and why.
-        reason
-            Why somebody forces it.
+        reason, who
+            Why somebody forces it, and who that is.
         """
-        pk, sk = claim_pk(pipeline), claim_sk(dataset_version, identity_digest)
-        request = ClaimRequest(pk, sk, dataset_version, holder, force, reason)
+        request = ClaimRequest(*key.item_key, key.dataset_version, holder, force=force, why=reason, who=who)
         return self._repeat(lambda: self._take(request), holder)
 
-    def finish(self, pipeline: str, dataset_version: str, identity_digest: str, *, holder: str, outcome: str) -> Claim:
+    def renew(self, key: ClaimKey, *, holder: str, extra_seconds: float = 0.0) -> Claim:
+        """Keep a claim for another lease and so many seconds more; never for less than it is held already.
+
+        A holder whose claim has passed to another is not granted it; that is logged as fenced.
+        """
+        return self._repeat(lambda: self._renew(key, holder, timedelta(seconds=extra_seconds)), holder)
+
+    def finish(self, key: ClaimKey, *, holder: str, outcome: str) -> Claim:
         """Close the holder's claim; closing it once more keeps the newer outcome, but a result never becomes a failure.
 
         A holder whose claim has passed to another changes nothing; that is logged as fenced.
         """
-        pk, sk = claim_pk(pipeline), claim_sk(dataset_version, identity_digest)
-        return self._repeat(lambda: self._finish((pk, sk), holder, outcome), holder)
+        return self._repeat(lambda: self._finish(key, holder, outcome), holder)
 
     def _repeat(self, attempt: Callable[[], Claim], holder: str) -> Claim:
         return retry_conflicts(attempt, self._clock, seed=holder, ours=lambda write: True)
 
     def _take(self, request: ClaimRequest) -> Claim:
         current = self._table.find(request.pk, request.sk)
-        ruling = rule(current, request, self._clock.now(), self._lease)
+        ruling = rule(current, request, self._clock.now(), self.lease)
         if ruling.item is not None:
             action = f"claim dataset version {request.dataset_version[:12]} for run {request.holder}"
             self._table.write(replace(current, ruling.item), writer=self._new_token(), action=action)
         return _claim(ruling.item or current or {}, granted=ruling.granted, reason=ruling.reason)
 
-    def _finish(self, key: tuple[str, str], holder: str, outcome: str) -> Claim:
-        current = self._table.find(*key)
-        if current is None:
-            raise NotFoundError(f"run {holder} has no claim {' '.join(key)} to close as {outcome}")
+    def _renew(self, key: ClaimKey, holder: str, extra: timedelta) -> Claim:
+        current = self._held(key, holder)
         if current["holder"] != holder:
-            reason = f"the claim has passed to run {current['holder']}"
-            _log.warning("fenced: run %s cannot close %s as %s: %s", holder, key, outcome, reason)
-            return _claim(current, granted=False, reason=reason)
+            return _fenced(current, holder, "renew its claim")
+        until = isoformat(self._clock.now() + self.lease + extra)
+        held = current["state"] == ClaimState.IN_PROGRESS and current["lease_until"] >= until
+        if held or current["state"] == ClaimState.COMPLETED:
+            return _claim(current, granted=True, reason="held")
+        # A failed claim that nobody took up is held again: somebody cleared the failed task.
+        lease_until = max(until, current["lease_until"])
+        renewed = {**current, "state": ClaimState.IN_PROGRESS, "outcome": "", "lease_until": lease_until}
+        self._table.write(replace(current, renewed), writer=self._new_token(), action=f"renew the claim of {holder}")
+        return _claim(renewed, granted=True, reason="renewed")
+
+    def _held(self, key: ClaimKey, holder: str) -> Item:
+        current = self._table.find(*key.item_key)
+        if current is None:
+            raise NotFoundError(f"run {holder} has no claim {' '.join(key.item_key)}")
+        return current
+
+    def _finish(self, key: ClaimKey, holder: str, outcome: str) -> Claim:
+        current = self._held(key, holder)
+        if current["holder"] != holder:
+            return _fenced(current, holder, f"close its claim as {outcome}")
         state = ClaimState.FAILED if outcome == FAILED else ClaimState.COMPLETED
         settled = state is ClaimState.FAILED and current["state"] == ClaimState.COMPLETED
         if settled or (current["state"], current["outcome"]) == (state, outcome):
@@ -126,6 +152,12 @@ class Claims:
         closed = {**current, "state": state, "outcome": outcome, "finished_at": isoformat(self._clock.now())}
         self._table.write(replace(current, closed), writer=self._new_token(), action=f"close the claim of run {holder}")
         return _claim(closed, granted=True, reason=outcome)
+
+
+def _fenced(current: Item, holder: str, wanted: str) -> Claim:
+    reason = f"the claim has passed to run {current['holder']}: {current['reason']}"
+    _log.warning("fenced: run %s cannot %s: %s", holder, wanted, reason)
+    return _claim(current, granted=False, reason=reason)
 
 
 def _claim(item: Item, *, granted: bool, reason: str) -> Claim:

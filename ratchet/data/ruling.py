@@ -20,7 +20,7 @@ class ClaimState(StrEnum):
 
 @dataclass(frozen=True)
 class ClaimRequest:
-    """Who asks for what; `force` takes it whoever has it, and `why` is kept."""
+    """Who asks for what; `force` takes it whoever has it, and who did that and why is kept."""
 
     pk: str
     sk: str
@@ -28,6 +28,7 @@ class ClaimRequest:
     holder: str
     force: bool = False
     why: str = ""
+    who: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,26 @@ def rule(current: Item | None, request: ClaimRequest, now: datetime, lease: time
     runs and after it was completed; it falls when it failed, when its lease ended, or by force.
     """
     if current is None:
-        return _grant(None, request, now, lease=lease, reason="nobody has trained it yet")
+        return _grant(None, request, now, lease=lease, reason=_by_force(request) or "nobody has trained it yet")
     state, holder = ClaimState(current["state"]), current["holder"]
     if holder == request.holder:
         if state is ClaimState.COMPLETED:
             return Ruling(True, f"this run has done it already: {current['outcome']}")
         return _grant(current, request, now, lease=lease, reason="this run holds the claim")
     if request.force:
-        reason = f"forced by run {request.holder}, {request.why or 'no reason given'}; before: run {holder}, {state}"
+        reason = f"{_by_force(request)}; before: run {holder}, {state}"
         return _grant(current, request, now, lease=lease, reason=reason)
     refusal = _refusal(current, request, now)
     if refusal:
         return Ruling(False, refusal)
     reason = f"run {holder} failed" if state is ClaimState.FAILED else f"the lease of run {holder} has ended"
     return _grant(current, request, now, lease=lease, reason=reason)
+
+
+def _by_force(request: ClaimRequest) -> str:
+    if not request.force:
+        return ""
+    return f"forced by {request.who or 'somebody'} in run {request.holder}: {request.why or 'no reason given'}"
 
 
 def _refusal(current: Item, request: ClaimRequest, now: datetime) -> str:
@@ -86,6 +93,7 @@ def _grant(current: Item | None, request: ClaimRequest, now: datetime, *, lease:
             "taken_at": isoformat(now),
             "forced": request.force,
             "why": request.why,
+            "who": request.who,
             "reason": reason,
             "superseded": [*current["superseded"], _epitaph(current)] if current else [],
         }
@@ -95,4 +103,4 @@ def _grant(current: Item | None, request: ClaimRequest, now: datetime, *, lease:
 
 def _epitaph(current: Item) -> Item:
     """What is kept of a claim that passes to another holder."""
-    return {name: current[name] for name in ("holder", "epoch", "state", "outcome", "taken_at", "reason")}
+    return {name: current[name] for name in ("holder", "epoch", "state", "outcome", "taken_at", "reason", "forced")}

@@ -51,16 +51,25 @@ class Laptop:
         Called with one line for each thing that happens.
     pipelines
         Folder of the pipelines' files.
+    airflow_options
+        Variables of Airflow's processes that differ from a laptop's: another database, more schedulers.
     """
 
     def __init__(
-        self, folder: Path, ports: Ports, tell: Callable[[str], None], *, pipelines: Path = ROOT / "pipelines"
+        self,
+        folder: Path,
+        ports: Ports,
+        tell: Callable[[str], None],
+        *,
+        pipelines: Path = ROOT / "pipelines",
+        airflow_options: Mapping[str, str] | None = None,
     ) -> None:
         self.home = Home(folder)
         self.ports = ports
         self.tell = tell
         self.table = ProcessTable(folder)
         self._pipelines = pipelines
+        self.airflow_options = dict(airflow_options or {})
 
     @cached_property
     def aws_environment(self) -> dict[str, str]:
@@ -112,17 +121,21 @@ class Laptop:
 
     def start_airflow(self) -> None:
         """Start Airflow's four processes and wait until each says it is healthy."""
-        environment = self._airflow_environment()
         for part in AIRFLOW_PARTS:
             if self.table.find(f"airflow-{part}") is None:
-                argv = [sys.executable, "-m", "airflow", part]
-                self.table.start(f"airflow-{part}", argv, environment=environment, cwd=ROOT)
+                self.start_part(part)
         self.tell("starting Airflow")
         self._wait("Airflow", self._airflow_is_healthy, [f"airflow-{part}" for part in AIRFLOW_PARTS])
 
+    def start_part(self, part: str, name: str = "") -> Running:
+        """Start one of Airflow's processes; a second one of its kind needs another name."""
+        argv = [sys.executable, "-m", "airflow", part]
+        return self.table.start(name or f"airflow-{part}", argv, environment=self._airflow_environment(), cwd=ROOT)
+
     def _airflow_environment(self) -> dict[str, str]:
         keys = self.home.make_secrets(tuple(PEOPLE))
-        return inherited_environment() | self.aws_environment | airflow_environment(self.home, self.ports, keys, PEOPLE)
+        ours = inherited_environment() | self.aws_environment | airflow_environment(self.home, self.ports, keys, PEOPLE)
+        return ours | self.airflow_options
 
     def _start_localcloud(self) -> None:
         if self.table.find("localcloud") is not None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ratchet.aws.bucket import Bucket, split_uri
-from ratchet.compute.bundle import build_bundle, upload_bundle
+from ratchet.compute.bundle import Bundle, build_bundle, upload_bundle
 from ratchet.compute.cost import cost_of
 from ratchet.compute.order import JobOrder, JobStatus
 from ratchet.contract import (
@@ -24,9 +24,14 @@ from ratchet.contract import (
     digest_of,
     unpack_archive,
 )
-from ratchet.errors import ArtefactError
+from ratchet.data import ClaimKey, ClaimState, Manifest
+from ratchet.data.claim import FAILED
+from ratchet.errors import ArtefactError, RatchetError
 from ratchet.judge import Verdict, judge, read_report
+from ratchet.loop.hold import Hold
 from ratchet.loop.order import Artefact, OrderBook, Step, identify_work
+from ratchet.loop.request import Request
+from ratchet.loop.ticket import Ticket
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import job_output_key, order_key, report_key
 from ratchet.registry import ModelVersion, Provenance, Stage
@@ -39,43 +44,14 @@ _REPORT_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Ticket:
-    """What a run carries from step to step: names and digests only.
+def freeze(workshop: Workshop, request: Request, fingerprint: str = "") -> Ticket:
+    """Freeze the dataset and claim the work on it for this run.
 
-    Attributes
+    Parameters
     ----------
-    granted
-        Whether this run is the one that trains this dataset version; if not, `reason` says who does or did.
+    fingerprint
+        What the prefix looked like just before; kept, so that the sweep knows what this pipeline has seen.
     """
-
-    granted: bool
-    reason: str
-    dataset_version: str = ""
-    code_uri: str = ""
-    code_digest: str = ""
-    git_commit: str = ""
-    identity: str = ""
-    force_nonce: str = ""
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Ticket:
-        """Read what `vars()` wrote."""
-        return cls(**raw)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person, a schedule or an event asked for."""
-
-    run_id: str
-    dataset_version: str = ""  # empty: what S3 holds now
-    force: bool = False
-    reason: str = ""
-
-
-def freeze(workshop: Workshop, request: Request) -> Ticket:
-    """Freeze the dataset and claim the work on it for this run."""
     data = workshop.pipeline.data
     if request.dataset_version:
         manifest = workshop.datasets.read(data.dataset, request.dataset_version)
@@ -84,30 +60,45 @@ def freeze(workshop: Workshop, request: Request) -> Ticket:
     bundle = build_bundle(workshop.source_folder)
     # A forced rerun must be other jobs than the first run's, and the same jobs when this task is tried again.
     nonce = str(uuid.uuid5(uuid.NAMESPACE_URL, request.run_id)) if request.force else ""
-    identity = identify_work(workshop.pipeline, bundle.digest, nonce)
+    # The claim is on the work itself, forced or not: else the next run would not know what a forced one has done.
+    identity = identify_work(workshop.pipeline, bundle.digest)
+    key = ClaimKey(workshop.pipeline.name, manifest.version, identity)
     claim = workshop.claims.take(
-        workshop.pipeline.name,
-        manifest.version,
-        identity,
-        holder=request.run_id,
-        force=request.force,
-        reason=request.reason,
+        key, holder=request.run_id, force=request.force, reason=request.reason, who=request.who
     )
-    if not claim.granted:
-        return Ticket(granted=False, reason=claim.reason, dataset_version=manifest.version)
-    if data.freeze == "copy":
+    ticket = Ticket(claim.granted, claim.reason, dataset_version=manifest.version)
+    if claim.granted:
+        try:
+            code_uri = _lay_out(workshop, manifest, bundle)
+        except RatchetError:
+            # Whoever comes next must not wait for the lease of a run that never began.
+            workshop.claims.finish(key, holder=request.run_id, outcome=FAILED)
+            raise
+        ticket = dataclasses.replace(
+            ticket,
+            code_uri=code_uri,
+            code_digest=bundle.digest,
+            git_commit=bundle.git_commit,
+            identity=identity,
+            force_nonce=nonce,
+        )
+    if fingerprint and (claim.granted or claim.state is ClaimState.COMPLETED):
+        # Not while another run has the work: should that one never end, the sweep must find the data again.
+        workshop.sightings.note(
+            workshop.pipeline.name,
+            data.dataset,
+            fingerprint=fingerprint,
+            dataset_version=manifest.version,
+            run_id=request.run_id,
+        )
+    return ticket
+
+
+def _lay_out(workshop: Workshop, manifest: Manifest, bundle: Bundle) -> str:
+    """Put what the jobs will read where they find it; return where the code lies."""
+    if workshop.pipeline.data.freeze == "copy":
         workshop.custody.copy(manifest)
-    code_uri = upload_bundle(workshop.aws, workshop.deployment.jobs_bucket, bundle)
-    return Ticket(
-        granted=True,
-        reason=claim.reason,
-        dataset_version=manifest.version,
-        code_uri=code_uri,
-        code_digest=bundle.digest,
-        git_commit=bundle.git_commit,
-        identity=identity,
-        force_nonce=nonce,
-    )
+    return upload_bundle(workshop.aws, workshop.deployment.jobs_bucket, bundle)
 
 
 def refuse_changes(workshop: Workshop, dataset_version: str) -> None:
@@ -119,9 +110,8 @@ def refuse_changes(workshop: Workshop, dataset_version: str) -> None:
 
 def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> None:
     """Close this run's claim: the work on this dataset version has an outcome."""
-    workshop.claims.finish(
-        workshop.pipeline.name, ticket.dataset_version, ticket.identity, holder=run_id, outcome=outcome
-    )
+    key = ClaimKey(workshop.pipeline.name, ticket.dataset_version, ticket.identity)
+    workshop.claims.finish(key, holder=run_id, outcome=outcome)
 
 
 def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str, Any]) -> JobStatus:
@@ -133,6 +123,7 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         `ticket`, and from the steps before: `prepare_job`, `version`.
     """
     ticket = Ticket.from_json(state["ticket"])
+    Hold(workshop, ticket, run_id).renew()
     book = OrderBook(workshop.pipeline, code_uri=ticket.code_uri, run_id=run_id, force_nonce=ticket.force_nonce)
     if step is Step.PREPARE:
         order = book.preparation(workshop.deployment.data_bucket, ticket.dataset_version)

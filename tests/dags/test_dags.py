@@ -75,6 +75,10 @@ def test_no_task_keeps_a_copy_of_the_form(shipped):
     assert shipped["dags"]["retrain_digits"]["forms"] == {}
 
 
+def test_every_pipeline_is_swept(shipped):
+    assert shipped["dags"]["sweep_arrivals"]["tasks"] == ["sweep_digits"]
+
+
 @pytest.mark.parametrize("module", HEAVY)
 def test_nothing_heavy_is_imported_at_parse(shipped, module):
     assert module not in shipped["modules"]

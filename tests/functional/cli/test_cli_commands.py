@@ -85,6 +85,22 @@ def test_run_starts_the_loop_and_links_to_it(desk):
     assert desk.server.last("POST").body["conf"] == {"dataset_version": "", "force": True, "reason": "why not"}
 
 
+def test_run_refuses_a_forced_run_without_a_reason_before_anything_starts(desk):
+    answer = desk.ask("run", "digits", "--force", code=2)
+    assert "force needs a reason" in answer["error"]
+    assert not [seen for seen in desk.server.seen if "dagRuns" in seen.path]
+
+
+def test_run_finds_a_version_by_its_beginning(desk):
+    desk.world.upload("0/a.png", b"zero")
+    version = desk.world.datasets.freeze("digits").version
+    desk.server.tell("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": RUN})
+    desk.ask("run", "digits", "--dataset-version", version[:12])
+    assert desk.server.last("POST").body["conf"]["dataset_version"] == version
+    answer = desk.ask("run", "digits", "--dataset-version", "nothing", code=2)
+    assert f"no version 'nothing'; there is: {version[:12]}" in answer["error"]
+
+
 def test_run_names_the_pipelines_there_are(desk):
     answer = desk.ask("run", "cats", code=2)
     assert "there is: digits" in answer["error"]
@@ -102,6 +118,14 @@ def test_runs_says_what_each_is_at(desk):
     tell_runs(desk.server, [ENTRY], tasks)
     assert [row["at"] for row in desk.ask("runs", "digits")["runs"]] == ["train"]
     assert [row["pipeline"] for row in desk.ask("runs")["runs"]] == ["digits"]
+
+
+def test_runs_says_why_one_has_nothing_to_do_and_leaves_out_what_is_no_pipeline(desk):
+    tell_runs(desk.server, [ENTRY], [{"task_id": "freeze", "state": "skipped"}])
+    path = f"/dags/{DAG}/dagRuns/{RUN}/taskInstances/freeze/xcomEntries/reason"
+    desk.server.tell("GET", path, {"value": "trained by run r1"})
+    assert [row["why"] for row in desk.ask("runs")["runs"]] == ["trained by run r1"]
+    assert any("dag_id_prefix_pattern=retrain_" in seen.query for seen in desk.server.seen)
 
 
 def test_runs_says_no_when_there_are_none(desk):

@@ -7,18 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ratchet.data import ClaimState
+from ratchet.data import ClaimKey, ClaimState
 from ratchet.errors import NotFoundError
 
 VERSION, IDENTITY = "v" * 64, "i" * 64
+KEY = ClaimKey("digits", VERSION, IDENTITY)
 
 
 def take(world, holder, **more):
-    return world.claims.take("digits", VERSION, more.pop("identity", IDENTITY), holder=holder, **more)
+    return world.claims.take(ClaimKey("digits", VERSION, more.pop("identity", IDENTITY)), holder=holder, **more)
 
 
 def finish(world, holder, outcome):
-    return world.claims.finish("digits", VERSION, IDENTITY, holder=holder, outcome=outcome)
+    return world.claims.finish(KEY, holder=holder, outcome=outcome)
+
+
+def renew(world, holder, **more):
+    return world.claims.renew(KEY, holder=holder, **more)
 
 
 def test_of_many_runs_exactly_one_gets_the_claim(world):
@@ -67,12 +72,60 @@ def test_a_claim_passes_on_after_a_failure_and_after_its_lease(world):
     assert take(world, "r3").granted
 
 
-def test_renewing_keeps_a_claim_alive(world):
+def test_a_job_of_26_hours_keeps_its_claim(world):
     take(world, "r1")
-    world.clock.pass_by(hours=20)
-    take(world, "r1")
-    world.clock.pass_by(hours=20)
+    for _ in range(26):
+        world.clock.pass_by(hours=1)
+        assert renew(world, "r1").granted
     assert not take(world, "r2").granted
+
+
+def test_a_run_that_died_in_a_job_of_26_hours_loses_its_claim_a_lease_later(world):
+    take(world, "r1")
+    world.clock.pass_by(hours=2)
+    renew(world, "r1")
+    world.clock.pass_by(hours=23)
+    assert not take(world, "r2").granted
+    world.clock.pass_by(hours=1)
+    assert take(world, "r2").granted
+    assert not renew(world, "r1").granted
+
+
+def test_a_gate_that_is_open_for_days_is_covered_and_a_later_renewal_takes_nothing_away(world):
+    take(world, "r1")
+    renew(world, "r1", extra_seconds=72 * 3600)
+    renew(world, "r1")
+    world.clock.pass_by(hours=90)
+    assert not take(world, "r2").granted
+
+
+def test_a_run_whose_failed_task_was_cleared_holds_its_claim_again_unless_another_has_it(world):
+    take(world, "r1")
+    finish(world, "r1", "failed")
+    assert renew(world, "r1").granted
+    assert not take(world, "r2").granted
+    finish(world, "r1", "failed")
+    assert take(world, "r2").granted
+    assert not renew(world, "r1").granted
+
+
+def test_a_clock_that_is_an_hour_off_gives_nobody_another_s_claim(world):
+    take(world, "r1")
+    for hours in (1, -2, 1):
+        world.clock.pass_by(hours=hours)
+        assert not take(world, "r2").granted
+        assert renew(world, "r1").granted
+
+
+def test_a_forced_rerun_keeps_who_and_why_and_is_known_to_the_next_run(world):
+    take(world, "r1")
+    finish(world, "r1", "failed")
+    forced = take(world, "r2", force=True, reason="new labels", who="alice")
+    assert forced.reason == "forced by alice in run r2: new labels; before: run r1, failed"
+    finish(world, "r2", "promoted")
+    assert take(world, "r3").reason.endswith("was already trained by run r2: promoted")
+    item = world.claims._table.find(*KEY.item_key)
+    assert (item["who"], item["why"], item["forced"]) == ("alice", "new labels", True)
 
 
 def test_a_run_that_lost_its_claim_changes_nothing_and_is_logged_as_fenced(world, caplog):
@@ -83,6 +136,7 @@ def test_a_run_that_lost_its_claim_changes_nothing_and_is_logged_as_fenced(world
         late = finish(world, "r1", "promoted")
     assert not late.granted
     assert "fenced: run r1" in caplog.text
+    assert not renew(world, "r1").granted
     assert take(world, "r2").state is ClaimState.IN_PROGRESS
 
 

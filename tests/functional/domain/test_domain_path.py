@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ratchet.data import ClaimKey
 from ratchet.registry import Stage
 
 
@@ -10,7 +11,7 @@ def test_leads_a_version_from_data_to_champion(world):
     world.upload("1/b.png", b"one")
     manifest = world.datasets.freeze("digits", "first")
     assert world.datasets.read("digits", manifest.version) == manifest
-    assert world.claims.take("digits", manifest.version, "i" * 64, holder="r1").granted
+    assert world.claims.take(ClaimKey("digits", manifest.version, "i" * 64), holder="r1").granted
     champion = world.crown("one")
     assert champion.stage is Stage.CHAMPION
     assert world.registry.champion("digits") == champion

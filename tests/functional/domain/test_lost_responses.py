@@ -8,6 +8,8 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from domain_world import DEPLOYMENT, LostResponse, World, fresh_world
 
+from ratchet.data import ClaimKey
+
 VERSION, IDENTITY = "v" * 64, "i" * 64
 
 
@@ -32,11 +34,11 @@ def freeze(world):
 
 
 def claim(world):
-    assert world.claims.take("digits", VERSION, IDENTITY, holder="r1").granted
+    assert world.claims.take(ClaimKey("digits", VERSION, IDENTITY), holder="r1").granted
 
 
 def finish(world):
-    assert world.claims.finish("digits", VERSION, IDENTITY, holder="r1", outcome="promoted").granted
+    assert world.claims.finish(ClaimKey("digits", VERSION, IDENTITY), holder="r1", outcome="promoted").granted
 
 
 def expire(world):

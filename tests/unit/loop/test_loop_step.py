@@ -8,7 +8,7 @@ from loop_parts import DIGEST, Ramp, Shop, Vault, make_version
 from ratchet.approval import Decision
 from ratchet.errors import ApprovalError
 from ratchet.loop.gate import begin_release
-from ratchet.loop.step import Ticket
+from ratchet.loop.ticket import Ticket
 from ratchet.registry import Stage
 
 YES = Decision("digits", 1, DIGEST, True, "alice", "", ("alice",), "airflow", "2030")

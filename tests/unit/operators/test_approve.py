@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,8 @@ from airflow.sdk.execution_time import task_runner
 
 from operators.approve import ApproveModelOperator
 from ratchet.approval import Decision
+from ratchet.clock import SystemClock
+from ratchet.data import Claim, ClaimState
 from ratchet.errors import ApprovalError, UnavailableError
 from ratchet.loop import gate
 
@@ -48,9 +51,15 @@ class Approvals:
 @dataclass
 class Claims:
     outcomes: list[str] = field(default_factory=list)
+    held_seconds: list[float] = field(default_factory=list)
+    lease: timedelta = timedelta(hours=24)
 
-    def finish(self, pipeline, dataset_version, identity, *, holder, outcome):
+    def finish(self, key, *, holder, outcome):
         self.outcomes.append(outcome)
+
+    def renew(self, key, *, holder, extra_seconds):
+        self.held_seconds.append(extra_seconds)
+        return Claim(True, holder, ClaimState.IN_PROGRESS, 1, "renewed")
 
 
 @dataclass
@@ -81,8 +90,11 @@ class Supervisor:
 def make_workshop() -> Any:
     return SimpleNamespace(
         pipeline=SimpleNamespace(
-            name="digits", model_name="digits", approval=SimpleNamespace(approvers=("alice", "bob"))
+            name="digits",
+            model_name="digits",
+            approval=SimpleNamespace(approvers=("alice", "bob"), timeout_hours=72.0),
         ),
+        clock=SystemClock(),
         approvals=Approvals(),
         claims=Claims(),
         registry=SimpleNamespace(get=lambda model, version: SimpleNamespace(evaluation={"report_uri": "s3://m/r"})),

@@ -17,7 +17,7 @@ from operators.release import ReleaseModelOperator
 from operators.settle import SettleClaimOperator
 from ratchet.errors import UnavailableError
 from ratchet.loop import step
-from ratchet.loop.step import Ticket
+from ratchet.loop.ticket import Ticket
 from ratchet.loop.watch import Look
 
 TICKET = Ticket(True, "a new version", "d" * 64, identity="i")
@@ -52,7 +52,7 @@ class Watch:
 class Claims:
     outcomes: list[str] = field(default_factory=list)
 
-    def finish(self, pipeline, dataset_version, identity, *, holder, outcome):
+    def finish(self, key, *, holder, outcome):
         self.outcomes.append(outcome)
 
 
@@ -69,12 +69,13 @@ class Notes:
 
 
 def make_shop() -> Any:
-    data = SimpleNamespace(quiet_seconds=60.0, max_wait_seconds=3600.0)
+    data = SimpleNamespace(dataset="digits", quiet_seconds=60.0, max_wait_seconds=3600.0)
     return SimpleNamespace(
         clock=HandClock(),
         settings=SimpleNamespace(poll_seconds=10.0),
         pipeline=SimpleNamespace(name="digits", data=data),
         claims=Claims(),
+        datasets=SimpleNamespace(ask_time=lambda dataset: datetime(2030, 1, 1, tzinfo=UTC)),
     )
 
 
@@ -131,7 +132,9 @@ def show(monkeypatch):
 
 
 def context_of(**params):
-    return {"ti": Notes({"freeze": vars(TICKET)}), "run_id": "r1", "params": params}
+    run = SimpleNamespace(conf=params, triggering_user_name="alice")
+    form = {"dataset_version": "", "force": False, "reason": ""}
+    return {"ti": Notes({"freeze": vars(TICKET)}), "run_id": "r1", "params": form | params, "dag_run": run}
 
 
 WORKING, DONE = Look(False, "working"), Look(True, "done", outcome={"state": "succeeded"})
@@ -197,7 +200,7 @@ def freeze(monkeypatch):
     asked = []
 
     def answer_with(ticket: Ticket) -> list[Any]:
-        monkeypatch.setattr(step, "freeze", lambda shop, request: asked.append(request) or ticket)
+        monkeypatch.setattr(step, "freeze", lambda shop, request, fingerprint: asked.append(request) or ticket)
         return asked
 
     return answer_with
@@ -207,7 +210,19 @@ def test_a_version_that_a_person_named_is_taken_at_once(freeze):
     asked = freeze(TICKET)
     left = make(Freezer).execute(context_of(dataset_version="d" * 64, force=True, reason="again"))
     assert left == vars(TICKET)
-    assert (asked[0].dataset_version, asked[0].force, asked[0].reason) == ("d" * 64, True, "again")
+    assert vars(asked[0]) == {
+        "run_id": "r1",
+        "dataset_version": "d" * 64,
+        "force": True,
+        "reason": "again",
+        "who": "alice",
+    }
+
+
+@pytest.mark.parametrize("wrong", [{"force": True}, {"dataset_version": "dddd"}, {"dataset": "digits"}])
+def test_a_wrong_request_ends_the_run_before_anything_is_done(wrong):
+    with pytest.raises(AirflowFailException, match="user acts"):
+        make(Freezer).execute(context_of(**wrong))
 
 
 def test_nothing_new_is_a_result_with_its_reason(freeze):
