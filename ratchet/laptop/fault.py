@@ -23,9 +23,12 @@ class Faults:
         For example `http://localhost:4566`.
     region
         Region of the signatures.
+    key
+        The owner's access key id and secret; by default what boto3 finds.
     """
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, key: tuple[str, str] | None = None) -> None:
+        self._key = key
         self._url = f"{endpoint.rstrip('/')}{_PATH}"
         self._region = region
 
@@ -46,7 +49,7 @@ class Faults:
         return int(self._send("DELETE", self._url)["removed"])
 
     def _send(self, method: str, url: str, content: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        status, said = send_signed(method, url, content, region=self._region)
+        status, said = send_signed(method, url, content, region=self._region, key=self._key)
         if status < 300:
             return said
         reason = said.get("error") or said.get("message") or f"status {status}"

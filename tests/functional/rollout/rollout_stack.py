@@ -60,7 +60,7 @@ def make_cloud(folder: Path) -> tuple[LocalCloud, Path]:
         cast("Engine", WithTinyImage(engine, image)) if engine.name in ("ecs", "lambda") else engine
         for engine in load_engines()
     ]
-    return LocalCloud(home=folder / "home", engines=engines), image
+    return LocalCloud(home=folder / "home", engines=engines, enforce_iam=True), image
 
 
 _IAM_NAMES = {"elbv2": "elasticloadbalancing", "Invoke": "InvokeFunction"}
@@ -93,11 +93,15 @@ class Stack:
 
     def __init__(self, url: str, image: Path, folder: Path) -> None:
         self.url = url
-        self.aws = cast(Aws, Door(url))
         self.folder = folder
         self._wishes = image / "inference" / "wishes.json"
-        self.deployment = create_stack(self.aws)
         self.clock = SystemClock()
+        self.deployment = create_stack(cast(Aws, Door(url)))
+        self.go_through(cast(Aws, Door(url)))
+
+    def go_through(self, aws: Aws) -> None:
+        """Do everything from now on through this door."""
+        self.aws = aws
         self.registry = Registry(self.aws, self.deployment, self.clock)
         self.approvals = Approvals(self.aws, self.deployment, self.clock, self.registry)
 

@@ -7,12 +7,29 @@ import time
 import urllib.request
 
 import pytest
-from rollout_stack import MODEL, SPEC, Stack
+from rollout_stack import MODEL, SPEC, Door, Stack
 
+from ratchet.aws import Aws
+from ratchet.aws.signed import send_signed
 from ratchet.errors import ConflictError
+from ratchet.laptop.fault import LOSE_EVERY_ANSWER_ONCE, Faults
 from ratchet.registry import Stage
 from ratchet.rollout import Phase
 from ratchet.rollout.plan import Verb
+
+OWNER = ("test", "test")
+# What a release changes, each of them at least once.
+LOST = {
+    "dynamodb:PutItem",
+    "dynamodb:TransactWriteItems",
+    "ecs:RegisterTaskDefinition",
+    "ecs:UpdateService",
+    "lambda:Invoke",
+    "lambda:PublishVersion",
+    "lambda:UpdateAlias",
+    "lambda:UpdateFunctionConfiguration",
+    "s3:PutObject",
+}
 
 
 @pytest.fixture
@@ -46,6 +63,72 @@ def test_a_release_reaches_both_targets_and_status_tells_so(stack, champion):
     assert live["ecs"]["details"]["url"] == stack.deployment.service_url
     assert live["lambda"]["details"]["weights"] == {}
     assert stack.registry.champion(MODEL).version == champion.version
+
+
+@pytest.fixture
+def orchestrator(stack, champion, monkeypatch):
+    """The product's own door, with its retries, in a session of the role that Airflow has; IAM is enforced."""
+    owner = stack.aws
+    iam, role = owner.client("iam"), "orchestrator"
+    (policy,) = [p for p in iam.list_policies(Scope="Local")["Policies"] if "Orchestrator" in p["PolicyName"]]
+    arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=policy["Arn"])
+    session = owner.client("sts").assume_role(RoleArn=arn, RoleSessionName="airflow")["Credentials"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", stack.url)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", session["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", session["SecretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", session["SessionToken"])
+    send_signed("DELETE", f"{stack.url}/_localcloud/calls", region=owner.region, key=OWNER)
+    stack.go_through(Aws(owner.region))
+    yield arn
+    stack.go_through(owner)
+
+
+def count_revisions(stack: Stack, owner) -> dict[str, int]:
+    deployment = stack.deployment
+    versions = owner.client("lambda").list_versions_by_function(FunctionName=deployment.function_name)["Versions"]
+    family = deployment.service_task_family
+    definitions = owner.client("ecs").list_task_definitions(familyPrefix=family)["taskDefinitionArns"]
+    return {"function": len(versions), "task definition": len(definitions)}
+
+
+def test_a_release_whose_every_answer_is_lost_once_does_nothing_twice_and_needs_no_more_than_its_role(
+    stack, champion, orchestrator
+):
+    owner = Door(stack.url)
+    faults = Faults(stack.url, stack.aws.region, OWNER)
+    before = count_revisions(stack, owner)
+    faults.add(LOSE_EVERY_ANSWER_ONCE)
+    try:
+        crowned = stack.crown(stack.approved())
+        (fault,) = faults.list()
+    finally:
+        faults.clear()
+    assert set(fault["hit"]) >= LOST
+    assert set(fault["hit"].values()) == {1}
+    assert stack.registry.champion(MODEL).version == crowned.version
+    assert stack.registry.get(MODEL, champion.version).stage is Stage.RETIRED
+    assert stack.registry.verify_history(MODEL).intact
+    assert stack.digests() == {crowned.digest}
+    assert count_revisions(stack, owner) == {name: count + 1 for name, count in before.items()}
+    _, found = send_signed("GET", f"{stack.url}/_localcloud/calls", region=stack.aws.region, key=OWNER)
+    calls = [entry for entry in found["calls"] if ":role/" in entry["principal"]]
+    assert [entry for entry in calls if not entry["granted"]] == []
+    used = {entry["action"] for entry in calls if entry["principal"] == orchestrator}
+    assert {"dynamodb:PutItem", "ecs:UpdateService", "iam:PassRole", "lambda:InvokeFunction", "s3:PutObject"} <= used
+    unused = granted_actions(owner) - used
+    assert unused, "a release uses all that the whole loop is granted: then this list means nothing"
+    print("granted to the orchestrator and not used by a release:", ", ".join(sorted(unused)))
+
+
+def granted_actions(owner) -> set[str]:
+    """Every action that the orchestrator's policy allows."""
+    iam = owner.client("iam")
+    (policy,) = iam.list_attached_role_policies(RoleName="orchestrator")["AttachedPolicies"]
+    version = iam.get_policy(PolicyArn=policy["PolicyArn"])["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=policy["PolicyArn"], VersionId=version)["PolicyVersion"]["Document"]
+    actions = [statement["Action"] for statement in document["Statement"]]
+    return {action for entry in actions for action in ([entry] if isinstance(entry, str) else entry)}
 
 
 @pytest.mark.parametrize(
