@@ -20,6 +20,7 @@ from ratchet.cli.data import upload
 from ratchet.cli.gate import waiting_digest
 from ratchet.cli.session import Session, start_session
 from ratchet.laptop.digits import write_digits
+from ratchet.laptop.fault import Faults
 from ratchet.laptop.home import ROOT, Ports, use_environment
 from ratchet.laptop.process import poll_until
 from ratchet.laptop.stack import Laptop
@@ -38,6 +39,7 @@ class Loop:
     session: Session
     scans: Path
     seen: set[str] = field(default_factory=set)
+    revisions: dict[str, int] = field(default_factory=dict)
 
     @property
     def workshop(self) -> Workshop:
@@ -45,6 +47,11 @@ class Loop:
 
     def airflow(self, person: str = "admin") -> Airflow:
         return self.session.airflow(person)
+
+    @property
+    def faults(self) -> Faults:
+        settings = self.session.settings
+        return Faults(self.laptop.aws_environment["AWS_ENDPOINT_URL"], settings.region)
 
     def push(self, last: int, *, shuffled: bool = False) -> None:
         """Upload the first `last` scans, each under its label or, shuffled, under a wrong one."""
