@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 _KEPT = "kept-"
 _BODY = "body-"
-_REMEMBERED = 64
+_REMEMBERED = 16
 
 
 class Vault:
