@@ -114,7 +114,10 @@ def _from_object(result: Mapping[str, Any]) -> HttpResponse:
     status = int(result["statusCode"])
     if not 100 <= status <= 599:
         raise ValueError(status)
-    headers = [(str(name).lower(), _header_text(value)) for name, value in (result.get("headers") or {}).items()]
+    told = result.get("headers") or {}
+    if not isinstance(told, dict):
+        raise TypeError(told)
+    headers = [(str(name).lower(), _header_text(value)) for name, value in told.items()]
     headers = [(name, value) for name, value in headers if name not in _OWN_HEADERS]
     if not any(name == "content-type" for name, _ in headers):
         headers.append(("content-type", _DEFAULT_TYPE))

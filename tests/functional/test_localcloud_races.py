@@ -1,6 +1,6 @@
 """Where AWS is atomic, localcloud is: of sixteen threads that race for one key exactly one wins, and nothing fails.
 
-`LOCALCLOUD_RACE_ROUNDS` sets the rounds of each race; 200 is the full count.
+`RATCHET_TEST_RACE_ROUNDS` sets the rounds of each race; 200 is the full count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from localcloud.server import LocalCloud
 pytestmark = pytest.mark.timeout(1800)  # for the full count; moto copies all tables for each transaction
 
 _RACERS = 16
-_ROUNDS = int(os.environ.get("LOCALCLOUD_RACE_ROUNDS", "5"))
+_ROUNDS = int(os.environ.get("RATCHET_TEST_RACE_ROUNDS", "5"))
 _TABLE = _BUCKET = "races"
 
 Attempt = Callable[[int], Any]
