@@ -31,6 +31,8 @@ _CODES = {
     "sts": "ValidationError",
 }
 _UNREADABLE = {"s3": "MalformedXML"}
+# Members that AWS takes more of than its model's enumeration names: here, a message's attributes beside a queue's.
+_LOOSER = {("sqs", "ReceiveMessage"): frozenset({"AttributeNames"})}
 _SHOWN_VIOLATIONS = 10
 _STATUS = "400 Bad Request"
 
@@ -51,7 +53,9 @@ class Validator:
             members = read_members(model, call, found)
         except Unreadable as error:
             return refuse(call, _STATUS, _UNREADABLE.get(call.service, "SerializationException"), str(error))
-        broken = [] if members is None else list(violations(found.operation.input_shape, members))
+        loose = _LOOSER.get((call.service, found.operation.name), frozenset())
+        strict = {name: value for name, value in (members or {}).items() if name not in loose}
+        broken = [] if members is None else list(violations(found.operation.input_shape, strict))
         return refuse(call, _STATUS, _code(call, broken), _message(broken)) if broken else None
 
 

@@ -37,7 +37,7 @@ class Queue:
             "receive_message",
             MaxNumberOfMessages=_BATCH,
             WaitTimeSeconds=wait_seconds,
-            AttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["ApproximateReceiveCount"],
         )
         return list(answer.get("Messages", []))
 

@@ -144,3 +144,12 @@ def test_good_calls_of_every_covered_protocol_pass(client: Callable[[str], Any])
     assert client("lambda").list_functions()["Functions"] == []
     topic = client("sns").create_topic(Name="t", Tags=[{"Key": "k", "Value": "v"}])["TopicArn"]
     assert client("sns").list_tags_for_resource(ResourceArn=topic)["Tags"] == [{"Key": "k", "Value": "v"}]
+
+
+@pytest.mark.parametrize("member", ["AttributeNames", "MessageSystemAttributeNames"])
+def test_a_message_s_attributes_may_be_asked_for_by_the_old_name_and_by_the_new(client, member) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName=f"asked-{member.lower()}")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    (message,) = sqs.receive_message(QueueUrl=url, **{member: ["ApproximateReceiveCount"]})["Messages"]
+    assert message["Attributes"] == {"ApproximateReceiveCount": "1"}
