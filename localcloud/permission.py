@@ -137,7 +137,7 @@ def _members(call: Call) -> Mapping[str, Any]:
         return form
     try:
         found = json.loads(call.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
