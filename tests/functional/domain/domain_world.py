@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from localcloud.engines.s3_listing import improve_s3
@@ -73,11 +73,24 @@ class _Client:
         if name == "get_paginator":
             return method
 
+        def carry_out(request: dict[str, Any]) -> Any:
+            if name in ("copy_object", "complete_multipart_upload") and request.get("IfNoneMatch"):
+                self._refuse_what_is_there(name, request)
+            return method(**request)
+
         def call(**request: Any) -> Any:
             with self.lock:
-                return self.disturb(name, lambda: method(**request))
+                return self.disturb(name, lambda: carry_out(request))
 
         return call
+
+    def _refuse_what_is_there(self, name: str, request: dict[str, Any]) -> None:
+        """Judge a condition that S3 judges and moto does not: whether the object is there already."""
+        try:
+            self.inner.head_object(Bucket=request["Bucket"], Key=request["Key"])
+        except ClientError:
+            return
+        raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "it is there"}}, name)
 
 
 @dataclass

@@ -96,14 +96,6 @@ def test_a_job_over_its_time_is_stopped(cloud):
     assert "FailureReason" not in described
 
 
-def test_closing_ends_the_jobs_that_run(own_cloud, ends):
-    with own_cloud() as cloud:
-        cloud.start("orphan", "stubborn.py")
-        script = cloud.wait_for_pids("orphan")[0]
-    ends(script)
-    assert not list((cloud.home / "sagemaker").glob("*/*"))
-
-
 def test_a_job_that_finds_no_machine_is_taken_and_fails(cloud):
     key, url = ("test", "test"), f"{cloud.url}/_localcloud/faults"
     fault = {"effect": "capacity", "service": "sagemaker", "operation": "CreateTrainingJob", "count": 1}
@@ -114,6 +106,14 @@ def test_a_job_that_finds_no_machine_is_taken_and_fails(cloud):
     (entry,) = send_signed("GET", url, region="us-east-1", key=key)[1]["faults"]
     assert entry["hit"] == {"sagemaker:CreateTrainingJob": 1}
     send_signed("DELETE", url, region="us-east-1", key=key)
+
+
+def test_closing_ends_the_jobs_that_run(own_cloud, ends):
+    with own_cloud() as cloud:
+        cloud.start("orphan", "stubborn.py")
+        script = cloud.wait_for_pids("orphan")[0]
+    ends(script)
+    assert not list((cloud.home / "sagemaker").glob("*/*"))
 
 
 def test_nothing_outlives_a_localcloud_that_is_killed(own_process, ends):
