@@ -9,9 +9,10 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
-from moto.sts.models import sts_backends
+from moto.sts.models import STSBackend, sts_backends
 
 from localcloud.access import AccessKey
+from localcloud.backend import every_backend
 from localcloud.principal import Principal
 
 _PARTITION = "aws"
@@ -59,9 +60,8 @@ class Keyring:
 
 def _sessions() -> Iterator[Any]:
     """Every session of every account, the latest first."""
-    for account in list(sts_backends.values()):
-        for backend in list(account.values()):
-            yield from reversed(backend.assumed_roles)
+    for backend in every_backend(sts_backends, STSBackend):
+        yield from reversed(backend.assumed_roles)
 
 
 def _find_user(key_id: str) -> Holder | None:

@@ -10,6 +10,7 @@ from typing import Any
 from moto.batch.models import BatchBackend, batch_backends
 from moto.batch.responses import BatchResponse
 
+from localcloud.backend import every_backend
 from localcloud.engine import Engine, Host
 from localcloud.engines.batch_backend import Backend
 from localcloud.engines.batch_job import LocalJob
@@ -65,9 +66,7 @@ def engine() -> Engine:
 def _jobs() -> Iterator[LocalJob]:
     found = [
         job
-        for account in list(batch_backends.values())
-        for backend in list(account.values())
-        if isinstance(backend, Backend)
+        for backend in every_backend(batch_backends, Backend)
         for job in backend.local_jobs.values()
         if not job.status.is_final
     ]

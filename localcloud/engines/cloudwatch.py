@@ -9,6 +9,7 @@ from typing import Any
 from moto.cloudwatch.models import CloudWatchBackend, cloudwatch_backends
 from moto.logs.models import LogsBackend
 
+from localcloud.backend import every_backend
 from localcloud.emf import BrokenBlock, read_line
 from localcloud.engine import Engine, Host
 from localcloud.engines.cloudwatch_action import Actions
@@ -60,10 +61,7 @@ def engine() -> Engine:
 
 
 def _backends() -> Iterator[Backend]:
-    for account in list(cloudwatch_backends.values()):
-        for backend in list(account.values()):
-            if isinstance(backend, Backend):
-                yield backend
+    return every_backend(cloudwatch_backends, Backend)
 
 
 def _restore_backend() -> None:

@@ -13,6 +13,7 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.instances import Instance
 from moto.ecs.models import ecs_backends
 
+from localcloud.backend import every_backend
 from localcloud.engine import Engine, Host
 from localcloud.engines.ec2_backend import Backend, machines_of, wrap_init
 from localcloud.engines.ec2_folder import InstanceFolder
@@ -65,10 +66,8 @@ class Ec2Engine:
 
     def resume(self) -> None:
         """Tell that the instances' machine was lost: Spot ones are gone, the others have stopped."""
-        for account in list(ec2_backends.values()):
-            for backend in list(account.values()):
-                if isinstance(backend, Backend):
-                    backend.resume()
+        for backend in every_backend(ec2_backends, Backend):
+            backend.resume()
 
     def close(self) -> None:
         """End every instance's threads and undo what `install` changed; the processes are the supervisor's."""

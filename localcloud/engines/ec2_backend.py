@@ -16,6 +16,7 @@ from moto.ec2.exceptions import (
 from moto.ec2.models import EC2Backend
 from moto.ec2.models.instances import Instance, InstanceState, Reservation
 
+from localcloud.backend import every_backend
 from localcloud.engines.ec2_image import add_images, resolve_image
 from localcloud.engines.ec2_machine import Machine
 from localcloud.engines.ec2_state import Cause, State
@@ -168,10 +169,8 @@ def wrap_init(init: Callable[..., None]) -> Callable[..., None]:
 
 def machines_of(backends: Any) -> Iterator[Machine]:
     """Return every machine of every account and region."""
-    for account in list(backends.values()):
-        for backend in list(account.values()):
-            if isinstance(backend, Backend):
-                yield from list(backend.machines.values())
+    for backend in every_backend(backends, Backend):
+        yield from list(backend.machines.values())
 
 
 def _has_template(kwargs: dict[str, Any]) -> bool:

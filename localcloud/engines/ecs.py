@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
 
+from localcloud.backend import every_backend
 from localcloud.engine import Engine, Host
 from localcloud.engines.ecs_backend import Backend
 from localcloud.engines.ecs_cloudformation import replace_resources
@@ -89,10 +90,7 @@ def engine() -> Engine:
 
 
 def _backends() -> Iterator[Backend]:
-    for account in list(ecs_backends.values()):
-        for backend in list(account.values()):
-            if isinstance(backend, Backend):
-                yield backend
+    return every_backend(ecs_backends, Backend)
 
 
 def _services() -> Iterator[LocalService]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from moto.elbv2.models import ELBv2Backend, elbv2_backends
 
+from localcloud.backend import every_backend
 from localcloud.engine import Engine, Host
 from localcloud.engines.elbv2_backend import Backend
 from localcloud.engines.elbv2_cloudformation import replace_resources
@@ -42,10 +43,8 @@ class Elbv2Engine:
 
     def resume(self) -> None:
         """Listen again on the listeners' ports, and look at the targets."""
-        for account in list(elbv2_backends.values()):
-            for backend in list(account.values()):
-                if isinstance(backend, Backend):
-                    backend.resume()
+        for backend in every_backend(elbv2_backends, Backend):
+            backend.resume()
 
     def close(self) -> None:
         """Free every port and undo what `install` changed."""
@@ -67,10 +66,8 @@ def _reach(endpoint_url: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _count_hosts() -> Iterator[tuple[Region, Sample]]:
-    for account in list(elbv2_backends.values()):
-        for backend in list(account.values()):
-            if isinstance(backend, Backend):
-                yield from backend.count_hosts()
+    for backend in every_backend(elbv2_backends, Backend):
+        yield from backend.count_hosts()
 
 
 def _restore_backend() -> None:

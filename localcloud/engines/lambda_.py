@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 from moto.awslambda.models import LambdaBackend, lambda_backends
 
+from localcloud.backend import every_backend
 from localcloud.engine import Engine, Host
 from localcloud.engines.lambda_backend import Backend
 from localcloud.engines.lambda_environment import ExecutionEnvironment
@@ -93,10 +94,7 @@ def engine() -> Engine:
 
 
 def _backends() -> Iterator[Backend]:
-    for account in list(lambda_backends.values()):
-        for backend in list(account.values()):
-            if isinstance(backend, Backend):
-                yield backend
+    return every_backend(lambda_backends, Backend)
 
 
 def _close_backends() -> None:

@@ -16,6 +16,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
 
+from localcloud.backend import every_backend
 from localcloud.engine import Host
 from localcloud.engines.sagemaker_identity import UniqueRecords
 from localcloud.engines.sagemaker_launcher import Launcher
@@ -74,10 +75,8 @@ class SageMakerEngine:
 
     def resume(self) -> None:
         """End the jobs whose processes died with an earlier localcloud."""
-        for account in list(sagemaker_backends.values()):
-            for backend in list(account.values()):
-                if isinstance(backend, TuningBackend):
-                    backend.resume()
+        for backend in every_backend(sagemaker_backends, TuningBackend):
+            backend.resume()
 
     def close(self) -> None:
         """End every job and undo `install`."""
