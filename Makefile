@@ -39,10 +39,8 @@ down:  ## end every process of the stack
 	@if [ -x $(VENV)/bin/ratchet ]; then $(VENV)/bin/ratchet down; else echo "nothing was running"; fi
 
 test: setup  ## run the tests; ARGS="-k name" chooses
-	@# Three processes: plain moto, the tests' own clouds and the stories' stacks keep out of each other's way.
-	@# 5 means nothing chosen.
-	@$(PY) -m pytest tests/functional/domain $(ARGS) || [ $$? = 5 ]
-	@$(PY) -m pytest --ignore=tests/e2e --ignore=tests/functional/domain $(ARGS) || [ $$? = 5 ]
+	@# Two processes: the stories' stacks and the tests' own clouds keep out of each other's way. 5 means nothing chosen.
+	@$(PY) -m pytest --ignore=tests/e2e $(ARGS) || [ $$? = 5 ]
 	@$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ]
 
 check: setup  ## lint, types, room contracts, budgets, template, schema

@@ -24,7 +24,7 @@ pytest_plugins = ["localcloud.pytest_plugin"]
 ONCE = Config(retries={"max_attempts": 0})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def localcloud_instance(tmp_path_factory):
     """As the plugin's, without engines that these tests do not need."""
     from localcloud.engines import load_engines

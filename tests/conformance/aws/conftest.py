@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.xfail(strict=True, reason=f"{told.sentence} {told.reason}"))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
     if _IS_REAL:
         yield from _real()
@@ -56,7 +56,7 @@ def _real() -> Iterator[Aws]:
         yield Aws(lambda service, config: session.client(service, config=config), is_real=True, stack=stack)
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def role(aws: Aws) -> str:
     """A role that Lambda, SageMaker and ECS tasks may take, and that may do nothing."""
     iam, name = aws.client("iam"), aws.name()

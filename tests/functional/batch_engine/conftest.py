@@ -1,4 +1,4 @@
-"""One localcloud for all tests of Batch."""
+"""One localcloud for all of a file's tests of Batch."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ from localcloud.engines.ec2_machine import MachineSettings
 from localcloud.server import LocalCloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BatchCloud]:
     engines = [BatchEngine(BatchSettings(grace_seconds=1)), Ec2Engine(MachineSettings())]
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""One localcloud for all tests of instances."""
+"""One localcloud for all of a file's tests of instances."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from ec2_cloud import Cloud
 from localcloud.server import LocalCloud
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALCLOUD_CANARY", "canary-of-the-parent")

@@ -1,4 +1,4 @@
-"""A cloud with Lambda that runs functions: one server for all tests here, one function name for each."""
+"""A cloud with Lambda that runs functions: one server for the tests of a file, one function name for each."""
 
 import random
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from lambda_cloud import PROBE, Clock, Cloud
+from moto.core.base_backend import BackendDict
 from moto.server import ThreadedMotoServer
 
 from localcloud.engine import Host
@@ -15,7 +16,7 @@ from localcloud.process import Supervisor
 from localcloud.runtime import ROOT, Runtime, Runtimes
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not session: only one localcloud can live in a process
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     code = tmp_path_factory.mktemp("image")
     (code / "probe.py").write_text(PROBE)
@@ -48,3 +49,4 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         server.stop()
         engine.close()
         supervisor.close()
+        BackendDict.reset()  # moto's server forgets nothing by itself
