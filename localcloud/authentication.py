@@ -16,8 +16,9 @@ from typing import Any
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 
 from localcloud.chain import Answer, Exchange, Next, tell
-from localcloud.chunk import SIGNED_CHUNKS, UNSIGNED_CHUNKS, BrokenChunks, read_seals, seals_are_genuine
+from localcloud.chunk import seals_are_genuine
 from localcloud.denial import Denial, deny
+from localcloud.framing import SIGNED_CHUNKS, UNSIGNED_CHUNKS, BrokenBody, read_seals
 from localcloud.keyring import Holder, Keyring
 from localcloud.signature import (
     UNSIGNED,
@@ -157,7 +158,7 @@ def _check_body(claim: Claim, declared: str, exchange: Exchange, holder: Holder)
         try:
             seals = read_seals(exchange.call.body) if upload is None else upload.seals
             genuine = seals_are_genuine(claim, signing_key(holder.secret, claim), seals)
-        except BrokenChunks as error:
+        except BrokenBody as error:
             raise Denied(Denial.MALFORMED, str(error)) from error
         if not genuine:
             raise Denied(Denial.MISMATCH)

@@ -4,68 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from localcloud.framing import Seal, read_seals
 from localcloud.signature import EMPTY_SHA256, Claim, sign
-
-SIGNED_CHUNKS = frozenset({"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"})
-UNSIGNED_CHUNKS = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-
-
-class BrokenChunks(Exception):
-    """The body is not in chunks, or ends too early."""
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """One chunk; the last one is empty and has what trails it."""
-
-    data: bytes
-    signature: str
-    trailer: bytes = b""
-
-
-def read_chunks(body: bytes) -> Iterator[Chunk]:
-    """Yield the chunks of a body.
-
-    Raises
-    ------
-    BrokenChunks
-        When the body is not what the format says.
-    """
-    at = 0
-    while True:
-        end = body.find(b"\r\n", at)
-        size, _, extension = body[at:end].partition(b";") if end >= 0 else (b"", b"", b"")
-        try:
-            length = int(size, 16)
-        except ValueError as error:
-            raise BrokenChunks("a chunk does not begin with its size") from error
-        start = end + 2
-        if length < 0 or start + length > len(body):
-            raise BrokenChunks("the body ends in the middle of a chunk")
-        signature = extension.removeprefix(b"chunk-signature=").decode("latin-1")
-        if length == 0:
-            yield Chunk(b"", signature, body[start:])
-            return
-        yield Chunk(body[start : start + length], signature)
-        at = start + length + 2
-
-
-@dataclass(frozen=True)
-class Seal:
-    """What the signature of a chunk covers; `trailer` is what follows the last one."""
-
-    sha256: str
-    signature: str
-    trailer: bytes = b""
-
-
-def read_seals(body: bytes) -> Iterator[Seal]:
-    """Yield the seals of a body's chunks; `BrokenChunks` when it is not in chunks."""
-    for chunk in read_chunks(body):
-        yield Seal(_sha256(chunk.data), chunk.signature, chunk.trailer)
 
 
 def seals_are_genuine(claim: Claim, key: bytes, seals: Iterable[Seal]) -> bool:
@@ -82,7 +24,7 @@ def seals_are_genuine(claim: Claim, key: bytes, seals: Iterable[Seal]) -> bool:
 
 
 def chunks_are_genuine(claim: Claim, key: bytes, body: bytes) -> bool:
-    """Whether every chunk of a body was signed with the key; `BrokenChunks` when it is not in chunks."""
+    """Whether every chunk of a body was signed with the key; `BrokenBody` when it is not in chunks."""
     return seals_are_genuine(claim, key, read_seals(body))
 
 

@@ -17,8 +17,9 @@ from werkzeug.serving import ThreadedWSGIServer
 
 from localcloud.body import Stretch
 from localcloud.chain import ConnectionCut
+from localcloud.framing import BrokenBody
 from localcloud.request import read_call
-from localcloud.upload import KEY, STREAMED_BYTES, BrokenBody, receive
+from localcloud.upload import KEY, STREAMED_BYTES, receive
 
 _IDLE_SECONDS = 120
 _BODILESS = frozenset({204, 304})

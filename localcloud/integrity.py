@@ -13,7 +13,7 @@ from typing import Protocol
 
 from localcloud.chain import Answer, Environ, Exchange, Next, tell
 from localcloud.checksum import ALGORITHMS, DEFAULT_ALGORITHM, header_of, is_sum, sent_sums
-from localcloud.chunked import BrokenFraming, Unpacked, is_framed, unpack
+from localcloud.framing import BrokenBody, Unpacked, is_framed, unpack
 from localcloud.refusal import Refusal, refuse
 from localcloud.request import Call, query_of
 from localcloud.upload import KEY as UPLOAD_KEY
@@ -45,7 +45,7 @@ def check_integrity(exchange: Exchange, then: Next) -> Answer:
     upload: Upload | None = exchange.environ.get(UPLOAD_KEY)
     try:
         body: Arrived = upload if upload is not None else _arrived(call)
-    except BrokenFraming as error:
+    except BrokenBody as error:
         return tell(*refuse(call, _BAD, "IncompleteBody", f"The request body is not whole: {error}."))
     sums = sent_sums({**call.headers, **body.trailers})
     refusal = _judge(call, body, sums)

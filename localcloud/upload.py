@@ -14,20 +14,13 @@ from typing import BinaryIO
 
 from localcloud.body import PIECE_BYTES, Body, Segment, vault, write_whole
 from localcloud.checksum import ALGORITHMS, DEFAULT_ALGORITHM, Sum, encode_sum, header_of, new_sum
-from localcloud.chunk import SIGNED_CHUNKS, Seal
-from localcloud.chunked import is_framed
-from localcloud.signature import EMPTY_SHA256
+from localcloud.framing import SIGNED_CHUNKS, BrokenBody, Frame, Seal, is_framed
 
 KEY = "localcloud.upload"
 STREAMED_BYTES = 1024 * 1024
 
-_LINE_BYTES = 8192
 _SHA256_DIGITS = 64
 _QUEUED_PIECES = 8
-
-
-class BrokenBody(Exception):
-    """The body ended early, or its framing is not AWS's."""
 
 
 @dataclass
@@ -98,7 +91,7 @@ def receive(read: Callable[[int], bytes], length: int | None, headers: Mapping[s
         When the body is not whole.
     """
     payload = headers.get("x-amz-content-sha256", "")
-    frame = _Frame(is_signed=payload in SIGNED_CHUNKS)
+    frame = Frame(is_signed=payload in SIGNED_CHUNKS)
     pieces = _pieces(read, length)
     decoded = is_framed(headers)
     if decoded:
@@ -160,77 +153,3 @@ def _write(file: BinaryIO, pieces: Iterator[bytes], sums: list[Sum]) -> int:
         waiting.put(None)
         thread.join()
     return size
-
-
-class _Reader:
-    """Lines and bytes out of pieces."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._buffer = b""
-
-    def line(self) -> bytes:
-        """Return the next line without its end."""
-        while b"\r\n" not in self._buffer:
-            if len(self._buffer) > _LINE_BYTES:
-                raise BrokenBody("a line of the body's framing is too long")
-            piece = next(self._pieces, b"")
-            if not piece:
-                found, self._buffer = self._buffer, b""
-                return found
-            self._buffer += piece
-        found, _, self._buffer = self._buffer.partition(b"\r\n")
-        return found
-
-    def take(self, count: int) -> Iterator[bytes]:
-        """Return so many bytes."""
-        while count:
-            piece = self._buffer or next(self._pieces, b"")
-            if not piece:
-                raise BrokenBody("a chunk of the body is shorter than it says")
-            self._buffer = piece[count:]
-            piece = piece[:count]
-            count -= len(piece)
-            yield piece
-
-
-class _Frame:
-    """Takes AWS's framing off: `size;chunk-signature=…`, the bytes, and headers after the last chunk."""
-
-    def __init__(self, *, is_signed: bool) -> None:
-        self.trailers: dict[str, str] = {}
-        self.seals: list[Seal] = []
-        self._is_signed = is_signed
-
-    def unpack(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
-        """Return the bytes."""
-        reader = _Reader(pieces)
-        while True:
-            line = reader.line()
-            size, digest = _size(line), new_sum("SHA256")
-            signature = line.partition(b";chunk-signature=")[2].decode("latin-1")
-            if size == 0:
-                break
-            for piece in reader.take(size):
-                if self._is_signed:
-                    digest.update(piece)
-                yield piece
-            if reader.line():
-                raise BrokenBody("a chunk of the body is longer than it says")
-            self.seals.append(Seal(digest.digest().hex(), signature))
-        self.seals.append(Seal(EMPTY_SHA256, signature, self._read_trailers(reader)))
-
-    def _read_trailers(self, reader: _Reader) -> bytes:
-        lines = []
-        while line := reader.line():
-            lines.append(line)
-            name, _, value = line.decode("latin-1").partition(":")
-            self.trailers[name.strip().lower()] = value.strip()
-        return b"\r\n".join(lines)
-
-
-def _size(line: bytes) -> int:
-    try:
-        return int(line.partition(b";")[0], 16)
-    except ValueError:
-        raise BrokenBody("a chunk of the body has no size") from None

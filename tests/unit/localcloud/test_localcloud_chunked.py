@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localcloud.chunked import BrokenFraming, unpack
+from localcloud.framing import BrokenBody, unpack
 
 
 @given(st.lists(st.binary(min_size=1, max_size=40), max_size=4), st.booleans())
@@ -20,5 +20,5 @@ def test_a_framed_body_comes_back_with_its_trailer(pieces: list[bytes], signed: 
 
 @pytest.mark.parametrize("body", [b"", b"4\r\n123", b"4\r\n12345\r\n0\r\n\r\n", b"x\r\n\r\n", b"4\r\n1234\r\n"])
 def test_a_broken_frame_is_refused(body: bytes) -> None:
-    with pytest.raises(BrokenFraming):
+    with pytest.raises(BrokenBody):
         unpack(body)

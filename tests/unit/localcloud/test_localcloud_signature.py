@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from localcloud.access import AccessKey
 from localcloud.authentication import Authentication
 from localcloud.chain import Answer, Exchange
-from localcloud.chunk import BrokenChunks, chunks_are_genuine
+from localcloud.chunk import chunks_are_genuine
+from localcloud.framing import BrokenBody
 from localcloud.keyring import Keyring
 from localcloud.signature import Malformed, Signed, is_genuine, read_claim, signing_key
 
@@ -80,7 +81,7 @@ def test_aws_s_example_of_signed_chunks_is_genuine_and_a_changed_one_is_not(chun
 @pytest.mark.parametrize("cut", [1, 100, 1_300])
 def test_chunks_that_end_early_are_refused(chunked, cut):
     claim, key, body = chunked
-    with pytest.raises(BrokenChunks):
+    with pytest.raises(BrokenBody):
         chunks_are_genuine(claim, key, body[:-cut] if cut > 1 else b"no chunk")
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from localcloud.body import set_vault
 from localcloud.durable.vault import Vault
-from localcloud.upload import BrokenBody, receive
+from localcloud.framing import BrokenBody
+from localcloud.upload import receive
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 TRAILED = {"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-trailer": "x-amz-checksum-crc32"}
