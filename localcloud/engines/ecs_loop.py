@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from localcloud.engines.ecs_rollout import ServiceScheduler
@@ -18,28 +19,16 @@ _CALM_SECONDS = 0.5
 _log = logging.getLogger(__name__)
 
 
-class ServiceLoop:
-    """Reconciles services until it is closed.
+class _Loop:
+    """A thread that takes one step after another until it is closed."""
 
-    Parameters
-    ----------
-    services
-        Returns the services of all accounts and regions.
-    """
-
-    def __init__(self, services: Callable[[], Iterable[LocalService]]) -> None:
-        self._services = services
+    def __init__(self) -> None:
         self._changed = threading.Event()
         self._closed = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, scheduler: ServiceScheduler) -> None:
-        """Begin."""
-        self._thread = threading.Thread(target=self._run, args=(scheduler,), name="ecs-scheduler", daemon=True)
-        self._thread.start()
-
     def wake(self) -> None:
-        """Look at every service now."""
+        """Take the next step now."""
         self._changed.set()
 
     def close(self) -> None:
@@ -49,15 +38,38 @@ class ServiceLoop:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, scheduler: ServiceScheduler) -> None:
-        lock = service_lock("ecs")
+    def _begin(self, name: str, step: Callable[[], float]) -> None:
+        """Start the thread; a step returns the seconds until the next one, unless it is woken."""
+        self._thread = threading.Thread(target=self._repeat, args=(step,), name=name, daemon=True)
+        self._thread.start()
+
+    def _repeat(self, step: Callable[[], float]) -> None:
         while not self._closed.is_set():
             self._changed.clear()
-            calm = True
-            with lock:
-                for service in list(self._services()):
-                    calm = self._reconcile(scheduler, service) and calm
-            self._changed.wait(_CALM_SECONDS if calm else _BUSY_SECONDS)
+            self._changed.wait(step())
+
+
+class ServiceLoop(_Loop):
+    """Reconciles services until it is closed.
+
+    Parameters
+    ----------
+    services
+        Returns the services of all accounts and regions.
+    """
+
+    def __init__(self, services: Callable[[], Iterable[LocalService]]) -> None:
+        super().__init__()
+        self._services = services
+
+    def start(self, scheduler: ServiceScheduler) -> None:
+        """Begin."""
+        self._begin("ecs-scheduler", partial(self._step, scheduler))
+
+    def _step(self, scheduler: ServiceScheduler) -> float:
+        with service_lock("ecs"):
+            calm = [self._reconcile(scheduler, service) for service in list(self._services())]
+        return _CALM_SECONDS if all(calm) else _BUSY_SECONDS
 
     def _reconcile(self, scheduler: ServiceScheduler, service: LocalService) -> bool:
         try:
@@ -74,7 +86,7 @@ class Placing(Protocol):
         """Place what waits for capacity, and let groups grow and shrink."""
 
 
-class PlacementLoop:
+class PlacementLoop(_Loop):
     """Places waiting tasks until it is closed.
 
     Parameters
@@ -84,31 +96,17 @@ class PlacementLoop:
     """
 
     def __init__(self, backends: Callable[[], Iterable[Placing]]) -> None:
+        super().__init__()
         self._backends = backends
-        self._changed = threading.Event()
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ecs-placement", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._begin("ecs-placement", self._step)
 
-    def wake(self) -> None:
-        """Look at everything now."""
-        self._changed.set()
-
-    def close(self) -> None:
-        """End, after the step under way."""
-        self._closed.set()
-        self.wake()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._closed.is_set():
-            self._changed.clear()
-            for backend in self._backends():
-                try:
-                    backend.place_waiting()
-                except Exception:  # noqa: BLE001 - the edge of this thread
-                    _log.exception("tasks could not be placed")
-            self._changed.wait(_CALM_SECONDS)
+    def _step(self) -> float:
+        for backend in self._backends():
+            try:
+                backend.place_waiting()
+            except Exception:  # noqa: BLE001 - the edge of this thread
+                _log.exception("tasks could not be placed")
+        return _CALM_SECONDS
