@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import boto3
 
+from tests.waiting import wait_until
+
 IMAGE = "public.ecr.aws/docker/library/python:3.11"
-LIMIT_SECONDS = 60.0
 
 
 class BatchCloud:
@@ -75,13 +74,3 @@ class BatchCloud:
         stream = self.job(job_id)["container"]["logStreamName"]
         events = self.logs.get_log_events(logGroupName="/aws/batch/job", logStreamName=stream)["events"]
         return [event["message"] for event in events]
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    deadline = time.monotonic() + LIMIT_SECONDS
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"not seen within {LIMIT_SECONDS} s: {what}")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from typing import Any
 
 import boto3
 
 from ratchet.aws.signed import send_signed
+from tests.waiting import wait_until
 
-LIMIT_SECONDS = 60
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
@@ -74,16 +72,6 @@ class Cloud:
     def interrupt(self, **request: Any) -> tuple[int, dict[str, Any]]:
         url, key = f"{self.url}/_localcloud/spot", ("test", "test")
         return send_signed("POST", url, request, region="us-east-1", key=key)
-
-
-def wait_until(condition: Callable[[], Any], what: str, limit_seconds: float = LIMIT_SECONDS) -> Any:
-    deadline = time.monotonic() + limit_seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not seen within {limit_seconds} s: {what}")
 
 
 def watch_states(cloud: Cloud, instance_id: str, last: str) -> list[str]:

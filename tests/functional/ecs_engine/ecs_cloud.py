@@ -7,11 +7,9 @@ import json
 import socket
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,11 +19,11 @@ import boto3
 from localcloud.engine import Host
 from localcloud.engines.ecs import EcsEngine
 from localcloud.runtime import Runtime, Runtimes
+from tests.waiting import wait_until
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tiny:1"
 HERE = Path(__file__).parent
 GROUP = "/ecs/models"
-LIMIT_SECONDS = 60.0
 
 
 class TinyEcsEngine(EcsEngine):
@@ -196,16 +194,6 @@ class Load:
                 self.failures.append(repr(error))
             else:
                 self.seen[version] += 1
-
-
-def wait_until(condition: Callable[[], Any], what: str, limit_seconds: float = LIMIT_SECONDS) -> Any:
-    deadline = time.monotonic() + limit_seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"not seen within {limit_seconds} s: {what}")
 
 
 def free_port() -> int:

@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).parent
@@ -28,16 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("mxnet") and HERE in item.path.parents:
             item.add_marker(pytest.mark.skipif(not find_interpreter().exists(), reason="there is no .venv-mxnet"))
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    end = time.monotonic() + _LIMIT_SECONDS
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {_LIMIT_SECONDS} s")
 
 
 def environment_of(archive: Path, version: str = "7", **more: str) -> dict[str, str]:
@@ -116,7 +107,7 @@ class Server:
             return 0
 
     def wait_ready(self) -> "Server":
-        wait_for(lambda: self.status() == 200 or self.process.poll() is not None, "a loaded model")
+        wait_until(lambda: self.status() == 200 or self.process.poll() is not None, "a loaded model")
         assert self.process.poll() is None, self.lines
         return self
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import Answer, Server, environment_of, wait_for
+from conftest import Answer, Server, environment_of, wait_until
 from pictures import picture
 
 from inference.patience import impatient_protocol
@@ -49,9 +49,9 @@ def in_flight(server: Server) -> int:
 def test_sigterm_finishes_what_is_in_flight_and_exits_0(start_server: Start, grey_archive: Path) -> None:
     server = start_server(environment_of(grey_archive)).wait_ready()
     begun = [begin(server) for _ in range(8)]
-    wait_for(lambda: in_flight(server) == 8, "eight requests in flight")
+    wait_until(lambda: in_flight(server) == 8, "eight requests in flight")
     os.kill(server.process.pid, signal.SIGTERM)
-    wait_for(lambda: server.status() == 0, "a closed port")
+    wait_until(lambda: server.status() == 0, "a closed port")
     assert server.process.poll() is None
     assert [finish(connection).status for connection in begun] == [200] * 8
     assert server.wait_exit() == 0
@@ -61,7 +61,7 @@ def test_sigterm_finishes_what_is_in_flight_and_exits_0(start_server: Start, gre
 def test_sigterm_under_load_drops_no_request(start_server: Start, grey_archive: Path) -> None:
     server = start_server(environment_of(grey_archive)).wait_ready()
     clients = [Client(server) for _ in range(6)]
-    wait_for(lambda: sum(len(client.statuses) for client in clients) > 60, "traffic")
+    wait_until(lambda: sum(len(client.statuses) for client in clients) > 60, "traffic")
     os.kill(server.process.pid, signal.SIGTERM)
     assert server.wait_exit() == 0
     for client in clients:
@@ -100,7 +100,7 @@ class Client:
 def test_overload_is_refused_before_the_body_and_says_when_to_return(start_server: Start, grey_archive: Path) -> None:
     server = start_server(environment_of(grey_archive, RATCHET_MAX_IN_FLIGHT="1")).wait_ready()
     first = begin(server)
-    wait_for(lambda: in_flight(server) == 1, "one request in flight")
+    wait_until(lambda: in_flight(server) == 1, "one request in flight")
     refused = server.connect()
     refused.putrequest("POST", "/predict")
     refused.putheader("Content-Type", "image/png")
@@ -121,9 +121,9 @@ def test_a_client_that_leaves_mid_body_frees_its_place(start_server: Start, grey
     server = start_server(environment_of(grey_archive, RATCHET_MAX_IN_FLIGHT="1")).wait_ready()
     for _ in range(3):
         connection = begin(server)
-        wait_for(lambda: in_flight(server) == 1, "one request in flight")
+        wait_until(lambda: in_flight(server) == 1, "one request in flight")
         connection.close()
-        wait_for(lambda: in_flight(server) == 0, "a free place")
+        wait_until(lambda: in_flight(server) == 0, "a free place")
     assert server.ask("POST", "/predict", picture(), Content_Type="image/png").status == 200
 
 
@@ -162,6 +162,6 @@ def test_a_kept_connection_may_rest_longer_than_headers_may_take(impatient_port:
             connection.request("GET", "/")
             assert connection.getresponse().read() == b""
             rested = time.monotonic() + 0.5
-            wait_for(lambda end=rested: time.monotonic() > end, "a rest")
+            wait_until(lambda end=rested: time.monotonic() > end, "a rest")
     finally:
         connection.close()

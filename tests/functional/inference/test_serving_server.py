@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Server, environment_of, wait_for
+from conftest import Server, environment_of, wait_until
 from pictures import claim_png, picture
 from PIL import Image
 
@@ -111,7 +111,7 @@ def test_a_large_image_is_answered_and_its_memory_returned(server: Server) -> No
     before = process.memory_info().rss
     for _ in range(2):
         assert server.ask("POST", "/predict", sink.getvalue(), Content_Type="image/png").status == 200
-    wait_for(lambda: process.memory_info().rss < before + 64 * 1024 * 1024, "less memory")
+    wait_until(lambda: process.memory_info().rss < before + 64 * 1024 * 1024, "less memory")
 
 
 def test_a_chunked_body_is_cut_off_at_the_limit(server: Server) -> None:
@@ -148,14 +148,14 @@ def test_metrics_and_the_log_name_the_version(server: Server) -> None:
     text = server.ask("GET", "/metrics").body.decode()
     assert 'ratchet_request_seconds_count{model_version="7",route="/predict"}' in text
     assert 'ratchet_in_flight{model_version="7"} 1.0' in text
-    line = wait_for(lambda: [each for each in server.lines if each.get("request_id") == "find-me"], "a log line")[0]
+    line = wait_until(lambda: [each for each in server.lines if each.get("request_id") == "find-me"], "a log line")[0]
     assert (line["event"], line["status"], line["model_version"]) == ("request", 200, "7")
     assert len(line["model_digest"]) == 64
 
 
 def test_without_a_release_the_service_is_up_and_says_so(start_server: Start) -> None:
     server = start_server({})
-    wait_for(lambda: server.status() == 503, "an answer")
+    wait_until(lambda: server.status() == 503, "an answer")
     assert server.ask("GET", "/").code == "no_model"
     assert server.ask("POST", "/predict", picture(), Content_Type="image/png").json["model"] is None
     assert server.process.poll() is None
@@ -165,7 +165,7 @@ def test_health_is_503_while_the_model_loads(start_server: Start, grey_archive: 
     pipe = tmp_path / "model.tar.gz"
     os.mkfifo(pipe)
     server = start_server({**environment_of(grey_archive), "RATCHET_MODEL_URI": str(pipe)})
-    wait_for(lambda: server.status() == 503, "an answer")
+    wait_until(lambda: server.status() == 503, "an answer")
     loading = server.ask("GET", "/")
     assert (loading.code, loading.json["model"]["version"]) == ("loading", "7")
     assert loading.headers["Retry-After"] == "2"
