@@ -237,6 +237,21 @@ def test_many_that_make_one_change_at_once_all_find_it_made(world):
     assert len(promotions) == 1
 
 
+@pytest.mark.parametrize("call", range(6))
+def test_a_promotion_made_between_two_calls_of_the_same_one_is_found_made(world, call):
+    version, calls = world.prepare_release("one"), itertools.count()
+
+    def promote_first(name, go_on):
+        if next(calls) == call:
+            world.promote(version)
+        return go_on()
+
+    assert world.through(promote_first).promote(version).stage is Stage.CHAMPION
+    assert next(calls) > call
+    promotions = [event for event in world.registry.history("digits") if event.kind is EventKind.PROMOTED]
+    assert len(promotions) == 1
+
+
 def test_of_many_promotions_at_once_exactly_one_wins_and_the_losers_learn_who(world):
     world.crown("reigning")
     contenders = [world.prepare_release(f"seed-{n}") for n in range(8)]
