@@ -6,7 +6,7 @@ import json
 import uuid
 from xml.sax.saxutils import escape
 
-from localcloud.request import Call, form_of
+from localcloud.request import Call, is_form
 
 Refusal = tuple[str, dict[str, str], bytes]
 _XML_SERVICES = frozenset({"s3", "s3-object-lambda", "s3express"})
@@ -33,7 +33,7 @@ def refuse(call: Call, status: str, code: str, message: str) -> Refusal:
             f"<RequestID>{uuid.uuid4()}</RequestID></Response>"
         )
         return status, {"Content-Type": "text/xml"}, xml.encode()
-    if not call.target and form_of(call):
+    if not call.target and is_form(call):
         fault = "Sender" if status.startswith("4") else "Receiver"
         xml = (
             f"<ErrorResponse><Error><Type>{fault}</Type><Code>{code}</Code><Message>{escape(message)}</Message></Error>"

@@ -81,6 +81,11 @@ def form_of(call: Call) -> dict[str, str]:
     return found if "Action" in found else {}
 
 
+def is_form(call: Call) -> bool:
+    """Whether the call speaks the query protocol; true also of one whose body was not read."""
+    return call.content_type == _FORM or bool(form_of(call))
+
+
 def query_of(call: Call) -> dict[str, str]:
     """Return the query string's values by their names; of several with one name, the last."""
     return _last_values(call.query)

@@ -7,6 +7,7 @@ import pkgutil
 from collections.abc import Callable
 from typing import Any
 
+from moto.cloudformation.models import CloudFormationBackend
 from moto.cloudformation.parsing import ResourceMap, get_model_list, get_model_map, get_name_type_map
 from moto.dynamodb.models.table import Table
 from moto.iam.models import Role
@@ -14,6 +15,7 @@ from moto.s3.models import FakeBucket
 
 import localcloud.resources
 from localcloud.engine import Engine, Host
+from localcloud.engines.cloudformation_delete import delete_resources, keep_what_failed
 from localcloud.patch import change_classes
 from localcloud.resources import bucket, role, table
 
@@ -45,9 +47,12 @@ class CloudFormationEngine:
             [
                 (FakeBucket, "create_from_cloudformation_json", classmethod(new_bucket)),
                 (FakeBucket, "update_from_cloudformation_json", classmethod(changed_bucket)),
+                (FakeBucket, "delete_from_cloudformation_json", classmethod(bucket.delete_empty)),
                 (FakeBucket, "get_permission", bucket.judge_without_tls(FakeBucket.get_permission)),
                 (Table, "create_from_cloudformation_json", classmethod(new_table)),
                 (Role, "create_from_cloudformation_json", classmethod(new_role)),
+                (ResourceMap, "delete", delete_resources),
+                (CloudFormationBackend, "delete_stack", keep_what_failed(CloudFormationBackend.delete_stack)),
                 (ResourceMap, "__getitem__", _dependencies_first(ResourceMap.__getitem__)),
             ]
         )

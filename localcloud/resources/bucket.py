@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from moto.s3.exceptions import BucketNotEmpty
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
@@ -44,6 +45,15 @@ def complete_update(update: Create) -> Create:
         return bucket
 
     return update_whole
+
+
+def delete_empty(  # noqa: PLR0917 - the signature that moto calls
+    cls: type, resource_name: str, cloudformation_json: dict[str, Any], account_id: str, region_name: str
+) -> None:
+    """Delete a bucket; `BucketNotEmpty` when it holds something, where moto says nothing and leaves it."""
+    backend = s3_backends[account_id][get_partition(region_name)]
+    if backend.delete_bucket(resource_name) is None:
+        raise BucketNotEmpty(resource_name)
 
 
 def judge_without_tls(get_permission: Callable[[Any, str, str], Any]) -> Callable[[FakeBucket, str, str], Any]:

@@ -128,6 +128,7 @@ def test_an_event_that_was_lost_is_found_by_the_sweep_and_data_that_comes_meanwh
     assert sorted(version for version, _ in arrivals.trainings("lost")) == sorted([first, second])
 
 
+@pytest.mark.timeout(300 + 30 * KILLS)
 def test_killing_the_triggerer_at_random_points_loses_no_arrival(arrivals):
     """RATCHET_TEST_KILLS says how often; a round uploads, kills within the time that an event takes, and restarts."""
     chance = random.Random(11)
