@@ -39,9 +39,7 @@ down:  ## end every process of the stack
 	@if [ -x $(VENV)/bin/ratchet ]; then $(VENV)/bin/ratchet down; else echo "nothing was running"; fi
 
 test: setup  ## run the tests; ARGS="-k name" chooses
-	@# Two processes: the stories' stacks and the tests' own clouds keep out of each other's way. 5 means nothing chosen.
-	@$(PY) -m pytest --ignore=tests/e2e $(ARGS) || [ $$? = 5 ]
-	@$(PY) -m pytest tests/e2e $(ARGS) || [ $$? = 5 ]
+	@scripts/test $(ARGS)
 
 check: setup  ## lint, types, room contracts, budgets, template, schema
 	@scripts/check
