@@ -47,10 +47,15 @@ DEFAULT_PORT = 4566
 DEFAULT_HOME = Path(".ratchet") / "localcloud"
 
 _STOP_LOOK_SECONDS = 0.05
+_only_one = threading.Lock()  # held by the instance that lives in this process
 
 
 class PortInUse(Exception):
     """Somebody else listens where localcloud should; the message says what to do."""
+
+
+class AlreadyRunning(Exception):
+    """Another localcloud lives in this process."""
 
 
 class LocalCloud:
@@ -115,6 +120,7 @@ class LocalCloud:
         self._server: Any = None
         self._dispatcher: Any = None
         self._thread: threading.Thread | None = None
+        self._is_live = False
 
     @property
     def url(self) -> str:
@@ -138,10 +144,13 @@ class LocalCloud:
         ------
         PortInUse
             When somebody else listens on the port.
+        AlreadyRunning
+            When another one lives in this process.
         """
         listener = _listen(self._host, self._port)
         self._port = listener.getsockname()[1]
         try:
+            self._take_place()
             self._open(listener)
         except BaseException:
             self.stop()
@@ -151,6 +160,8 @@ class LocalCloud:
 
     def stop(self) -> None:
         """Stop answering, then end the engines and every child. Can be called again."""
+        if not self._is_live:
+            return
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -172,6 +183,8 @@ class LocalCloud:
             self._bodies = None
             set_vault(None)
             shutil.rmtree(self._scratch, ignore_errors=True)
+        self._is_live = False
+        _only_one.release()
 
     def __enter__(self) -> LocalCloud:
         self.start()
@@ -184,6 +197,14 @@ class LocalCloud:
         """Return what the health route shows."""
         isolation = self._supervisor.isolation
         return {"status": "ok", "services": self._roster.names, "isolation": isolation, "version": __version__}
+
+    def _take_place(self) -> None:
+        if not _only_one.acquire(blocking=False):
+            raise AlreadyRunning(
+                "a localcloud lives in this process already, and moto keeps its state in module variables: share that "
+                "one, stop it first, or start this one as a process of its own: python -m localcloud"
+            )
+        self._is_live = True
 
     def _open(self, listener: socket.socket) -> None:
         from localcloud.handler import Server

@@ -21,7 +21,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localcloud.engines import load_engines
-from localcloud.server import LocalCloud
+from localcloud.server import AlreadyRunning, LocalCloud
 
 _LIMIT_SECONDS = 60
 
@@ -111,9 +111,15 @@ def test_a_page_of_another_origin_is_refused(cloud: LocalCloud, header: dict[str
     connection.close()
 
 
+def test_a_second_one_in_the_same_process_is_refused_and_the_first_goes_on(cloud: LocalCloud, tmp_path: Path) -> None:
+    with pytest.raises(AlreadyRunning, match="share that one"):
+        LocalCloud(home=tmp_path, engines=[]).start()
+    _client(cloud, "s3").list_buckets()
+
+
 def test_a_second_server_forgets_what_the_first_knew(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from localcloud.server import LocalCloud; import boto3\n"
+        "import sys; from pathlib import Path; from localcloud.server import AlreadyRunning, LocalCloud; import boto3\n"
         "def s3(cloud): return boto3.client('s3', region_name='us-east-1', endpoint_url=cloud.url,"
         " aws_access_key_id='test', aws_secret_access_key='test')\n"
         "for _ in range(2):\n"

@@ -178,13 +178,6 @@ def test_what_steers_the_instance_is_its_owner_s_alone(world, path):
     assert (answer.status_code, "owner" in answer.text) == (403, True)
 
 
-def test_without_the_switch_everything_passes_and_is_counted(tmp_path):
-    with LocalCloud(home=tmp_path, engines=load_engines(["s3"])) as cloud:
-        world = World(cloud)
-        world.worker("s3").get_object(Bucket="data", Key="out/1")
-        assert world.calls() == {("s3:GetObject", "arn:aws:s3:::data/out/*"): (False, 1)}
-
-
 def call(service: str, *, path: str = "/", body: Any = None, method: str = "POST") -> Call:
     content = b"" if body is None else json.dumps(body).encode()
     return Call(service, "us-east-1", method, path, "x" if service != "lambda" else "", "application/json", content)
