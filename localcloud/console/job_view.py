@@ -114,9 +114,38 @@ def _show_sagemaker(gateway: Gateway, kind: str, name: str) -> dict[str, Any]:
         "steps": about.get("SecondaryStatusTransitions", []),
         "metrics": _metrics(gateway, name, about) if kind == "training" else [],
         "lines": [] if spec.log_group is None else _lines(gateway, spec.log_group, f"{name}/"),
+        "trials": _trials(gateway, name, about) if kind == "tuning" else [],
         "ended": status in _ENDED,
         "about": about,
     }
+
+
+def _trials(gateway: Gateway, name: str, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a tuning job tried, the best first."""
+    best = about.get("BestTrainingJob", {}).get("TrainingJobName")
+    order = "Descending" if _objective(about).get("Type") == "Maximize" else "Ascending"
+    found = gateway.client("sagemaker").list_training_jobs_for_hyper_parameter_tuning_job(
+        HyperParameterTuningJobName=name,
+        SortBy="FinalObjectiveMetricValue",
+        SortOrder=order,
+        MaxResults=_SHOWN_JOBS,
+    )["TrainingJobSummaries"]
+    return [
+        {
+            "name": trial["TrainingJobName"],
+            "status": trial["TrainingJobStatus"],
+            "objective": trial.get("FinalHyperParameterTuningJobObjectiveMetric", {}).get("Value"),
+            "values": trial.get("TunedHyperParameters", {}),
+            "created": trial["CreationTime"],
+            "best": trial["TrainingJobName"] == best,
+        }
+        for trial in found
+    ]
+
+
+def _objective(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    config = about["HyperParameterTuningJobConfig"]
+    return config.get("HyperParameterTuningJobObjective") or {}
 
 
 def _metrics(gateway: Gateway, name: str, about: Mapping[str, Any]) -> list[Line]:

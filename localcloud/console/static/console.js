@@ -82,7 +82,7 @@ function size(bytes) {
   return `${(bytes / 2 ** (10 * power)).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
 
-const number = (value) => (Math.abs(value) >= 1000 || Number.isInteger(value) ? value.toLocaleString("en", {
+const number = (value) => (Math.abs(value) >= 1000 || Number.isInteger(value) ? (value + 0).toLocaleString("en", {
   maximumFractionDigits: 1 }) : value.toPrecision(3).replace(/\.?0+$/, ""));
 
 const empty = (...text) => h("p", { class: "empty" }, ...text);
@@ -208,7 +208,13 @@ const VIEWS = {
     data.steps.length ? h("ol", { class: "steps", "aria-label": "Steps" }, data.steps.map((step) => h("li", {},
       step.Status, " ", h("time", { datetime: step.StartTime }, clock(Date.parse(step.StartTime), true))))) : null,
     data.metrics.length ? section("Metrics", charts(data.metrics)) : null,
-    section("Log", log(data.lines, "Nothing has been printed yet.")),
+    data.kind === "tuning" ? section("Trials", table(data.trials, [
+      ["Trial", (trial) => [link(`jobs/${part(trial.name)}`, trial.name), trial.best ? " best" : ""]],
+      ["State", (trial) => state(trial.status)],
+      ["Objective", (trial) => (trial.objective === null ? "–" : number(trial.objective)), "number"],
+      ["Values", (trial) => Object.entries(trial.values).map(([name, value]) => `${name} ${value}`).join(", ")],
+      ["Began", (trial) => when(trial.created), "nowrap"],
+    ], empty("No trial has begun yet."))) : section("Log", log(data.lines, "Nothing has been printed yet.")),
     raw(data.about),
   ],
 

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -99,6 +100,10 @@ def test_a_grid_runs_every_combination_once_and_finds_the_best(cloud, start, fin
     by_objective = children("grid", SortBy="FinalObjectiveMetricValue", SortOrder="Descending")
     assert by_objective[0][FINAL]["Value"] == 0.0
     assert by_objective[-1][FINAL]["Value"] == -4.0
+    with urlopen(f"{cloud.url}/_localcloud/console/api/jobs/tuning/grid", timeout=60) as answer:
+        shown = json.load(answer)["trials"]
+    assert [trial["name"] for trial in shown] == [trial["TrainingJobName"] for trial in by_objective]
+    assert [trial["name"] for trial in shown if trial["best"]] == [best["TrainingJobName"]]
 
 
 @pytest.mark.parametrize("strategy", ["Random", "Bayesian", "Hyperband"])
