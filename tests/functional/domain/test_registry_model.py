@@ -120,5 +120,5 @@ class RegistryMachine(RuleBasedStateMachine):
 
 TestRegistryModel = RegistryMachine.TestCase
 TestRegistryModel.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
