@@ -7,12 +7,15 @@ import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow.triggers.shared_stream import AdvanceItem, SharedStreamProducer
 
 from ratchet.data.arrival import Fate, Letter, Listeners, Memory, Wake, decide_fate, gather, read_letter
 from ratchet.errors import RatchetError
+
+if TYPE_CHECKING:
+    from ratchet.aws.queue import Received
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +24,8 @@ _PAUSE_SECONDS = 10.0
 _BATCH_LIMIT = 1000
 # Long enough for a triggerer that has just started to take up its other triggers.
 _GIVE_BACK_SECONDS = 15
+_SWEEPS = 2  # after as many intervals one has begun, and ended, that saw what an event told
+_LONGEST_GIVE_BACK_SECONDS = 43_200  # SQS's own limit
 
 
 @dataclass(frozen=True)
@@ -37,14 +42,17 @@ class Post:
         Reads which pipelines each dataset wakes.
     bucket
         The data bucket.
+    patience_seconds
+        How old a message may get that concerns a pipeline which does not listen.
     """
 
-    receive: Callable[[int], Sequence[Mapping[str, Any]]]
+    receive: Callable[[int], Sequence[Received]]
     delete: Callable[[Sequence[str]], None]
     give_back: Callable[[Sequence[str], int], None]
     bury: Callable[[str, str], None]
     listeners: Callable[[], Listeners]
     bucket: str
+    patience_seconds: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Message:
     """A message, read; one that could not be buried is left to the queue's own redrive."""
 
     receipt: str
-    deliveries: int
+    age_seconds: float
     letter: Letter
     left_alone: bool = False
 
@@ -141,12 +149,13 @@ class ArrivalQueue(SharedStreamProducer):
         if self._post is None:
             return
         taken = frozenset(burst.taken) if clean else frozenset()
-        fates: dict[Fate, list[str]] = {fate: [] for fate in Fate}
+        fates: dict[Fate, list[Message]] = {fate: [] for fate in Fate}
         for message in (message for message in burst.messages if not message.left_alone):
+            is_old = message.age_seconds > self._post.patience_seconds
             fate = decide_fate(
-                message.letter, message.deliveries, listeners=burst.listeners, memory=self._memory, taken=taken
+                message.letter, is_old=is_old, listeners=burst.listeners, memory=self._memory, taken=taken
             )
-            fates[fate].append(message.receipt)
+            fates[fate].append(message)
             for arrival in message.letter.arrivals:
                 self._memory.note(arrival, taken & burst.listeners.by_dataset.get(arrival.dataset, frozenset()))
         if fates[Fate.GIVE_UP]:
@@ -155,12 +164,25 @@ class ArrivalQueue(SharedStreamProducer):
                 "they are dropped, and the sweep will find what they told",
                 len(fates[Fate.GIVE_UP]),
             )
-        self._post.delete(fates[Fate.DELETE] + fates[Fate.GIVE_UP])
-        self._post.give_back(fates[Fate.GIVE_BACK], _GIVE_BACK_SECONDS)
+        self._post.delete([message.receipt for message in fates[Fate.DELETE] + fates[Fate.GIVE_UP]])
+        waits: dict[int, list[str]] = {}
+        for message in fates[Fate.GIVE_BACK]:
+            waits.setdefault(give_back_seconds(message.age_seconds), []).append(message.receipt)
+        for seconds, receipts in waits.items():
+            self._post.give_back(receipts, seconds)
 
 
-def _drain(post: Post) -> list[Mapping[str, Any]]:
-    messages: list[Mapping[str, Any]] = []
+def give_back_seconds(age_seconds: float) -> int:
+    """How long a message is away that nobody took: the older, the longer, so that it is not delivered too often.
+
+    The queue takes a message with fifty deliveries for one that kills its readers.
+    """
+    doublings = int(age_seconds / (2 * _GIVE_BACK_SECONDS)).bit_length()
+    return min(_GIVE_BACK_SECONDS << doublings, _LONGEST_GIVE_BACK_SECONDS)
+
+
+def _drain(post: Post) -> list[Received]:
+    messages: list[Received] = []
     wait_seconds = _LONG_POLL_SECONDS
     while len(messages) < _BATCH_LIMIT and (found := post.receive(wait_seconds)):
         messages += found
@@ -168,11 +190,10 @@ def _drain(post: Post) -> list[Mapping[str, Any]]:
     return messages
 
 
-def _read(post: Post, raw: Mapping[str, Any]) -> Message:
-    letter = read_letter(raw["Body"], post.bucket)
-    deliveries = int(raw.get("Attributes", {}).get("ApproximateReceiveCount", 1))
-    buried = not letter.refusal or _bury(post, raw["Body"], letter.refusal)
-    return Message(raw["ReceiptHandle"], deliveries, letter, left_alone=not buried)
+def _read(post: Post, received: Received) -> Message:
+    letter = read_letter(received.body, post.bucket)
+    buried = not letter.refusal or _bury(post, received.body, letter.refusal)
+    return Message(received.receipt, received.age_seconds, letter, left_alone=not buried)
 
 
 def _bury(post: Post, body: str, refusal: str) -> bool:
@@ -205,4 +226,5 @@ def open_post(stack: str) -> Post:
         dead.send,
         lambda: read_listeners(settings.pipelines_folder),
         deployment.data_bucket,
+        patience_seconds=_SWEEPS * settings.sweep_seconds,
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ratchet.aws.client import Aws
@@ -14,6 +16,23 @@ _HINT = (
     "Airflow's role needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility on the queue of "
     "arrivals and sqs:SendMessage on its dead-letter queue: attach the stack's OrchestratorPolicy to it (docs/aws.md)."
 )
+
+
+@dataclass(frozen=True)
+class Received:
+    """One message as the queue delivers it.
+
+    Attributes
+    ----------
+    receipt
+        What deletes it, or shows it again.
+    age_seconds
+        Since it was sent, by SQS's own clock; 0 when the answer does not say.
+    """
+
+    body: str
+    receipt: str
+    age_seconds: float = 0.0
 
 
 class Queue:
@@ -31,15 +50,18 @@ class Queue:
         self.url = url
         self._client: Any = aws.client("sqs")
 
-    def receive(self, wait_seconds: int) -> Sequence[Mapping[str, Any]]:
+    def receive(self, wait_seconds: int) -> Sequence[Received]:
         """Up to ten messages; waits so long for the first."""
         answer = self._call(
             "receive_message",
             MaxNumberOfMessages=_BATCH,
             WaitTimeSeconds=wait_seconds,
-            MessageSystemAttributeNames=["ApproximateReceiveCount"],
+            MessageSystemAttributeNames=["SentTimestamp"],
         )
-        return list(answer.get("Messages", []))
+        return [
+            Received(message["Body"], message["ReceiptHandle"], _age_seconds(message, answer))
+            for message in answer.get("Messages", [])
+        ]
 
     def delete(self, receipts: Sequence[str]) -> None:
         """Take messages off the queue; one that could not be comes again."""
@@ -68,6 +90,14 @@ class Queue:
     def _call(self, verb: str, **arguments: Any) -> Any:
         with translate_errors(f"{verb.replace('_', ' ')} on the queue {self.url}", _HINT):
             return getattr(self._client, verb)(QueueUrl=self.url, **arguments)
+
+
+def _age_seconds(message: Mapping[str, Any], answer: Mapping[str, Any]) -> float:
+    answered = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
+    sent = message.get("Attributes", {}).get("SentTimestamp")
+    if not answered or not sent:
+        return 0.0
+    return max(0.0, parsedate_to_datetime(answered).timestamp() - int(sent) / 1000)
 
 
 def _batches(receipts: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -11,10 +11,8 @@ from enum import Enum
 from typing import Any
 from urllib.parse import unquote_plus
 
-# Deliveries for which a message waits for a pipeline whose trigger does not run here: paused, or not started yet.
-PATIENCE_DELIVERIES = 10
 _REMEMBERED = 10_000
-_SHOWN_KEYS = 5
+_SHOWN_KEYS = 50
 _SHOWN_CHARACTERS = 200
 
 
@@ -137,15 +135,14 @@ def gather(arrivals: Iterable[Arrival], listeners: Listeners, memory: Memory) ->
     return {name: Wake(len(keys), tuple(map(_shown, keys[:_SHOWN_KEYS]))) for name, keys in told.items()}
 
 
-def decide_fate(
-    letter: Letter, deliveries: int, *, listeners: Listeners, memory: Memory, taken: frozenset[str]
-) -> Fate:
+def decide_fate(letter: Letter, *, is_old: bool, listeners: Listeners, memory: Memory, taken: frozenset[str]) -> Fate:
     """Decide about a message after its burst: only what every pipeline concerned has stored is done with.
 
     Parameters
     ----------
-    deliveries
-        How often the queue has delivered it.
+    is_old
+        Whether a sweep has surely told what it tells. How often it was delivered says nothing: a reader that is killed
+        again and again delivers it often, too.
     taken
         Pipelines that have stored what the burst told them.
     """
@@ -156,7 +153,7 @@ def decide_fate(
     foreign = any(arrival.dataset not in listeners.by_dataset for arrival in letter.arrivals)
     if not unheard and (listeners.complete or not foreign):
         return Fate.DELETE
-    return Fate.GIVE_BACK if deliveries < PATIENCE_DELIVERIES else Fate.GIVE_UP
+    return Fate.GIVE_UP if is_old else Fate.GIVE_BACK
 
 
 def _shown(text: str) -> str:

@@ -56,8 +56,11 @@ class Arrivals:
     def airflow(self, person: str = "admin") -> Airflow:
         return self.session.airflow(person)
 
-    def upload(self, pipeline: str, name: str, body: bytes = b"x") -> None:
-        self.s3.put_object(Bucket=self.deployment.data_bucket, Key=f"datasets/{pipeline}/{name}", Body=body)
+    def upload(self, pipeline: str, name: str, body: bytes = b"x") -> str:
+        """Put an object into a pipeline's dataset; return its key."""
+        key = f"datasets/{pipeline}/{name}"
+        self.s3.put_object(Bucket=self.deployment.data_bucket, Key=key, Body=body)
+        return key
 
     def post(self, body: str) -> None:
         self.sqs.send_message(QueueUrl=self.deployment.arrivals_queue_url, MessageBody=body)

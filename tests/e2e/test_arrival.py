@@ -11,7 +11,7 @@ import pytest
 
 from ratchet.errors import SpecError
 from ratchet.laptop.process import poll_until
-from tests.e2e.arrival_stack import Arrivals, run_stack
+from tests.e2e.arrival_stack import LIMIT_SECONDS, Arrivals, run_stack
 from tests.e2e.postgres import find_binaries
 
 KILLS = int(os.environ.get("RATCHET_TEST_KILLS", "0"))
@@ -132,12 +132,16 @@ def test_an_event_that_was_lost_is_found_by_the_sweep_and_data_that_comes_meanwh
 def test_killing_the_triggerer_at_random_points_loses_no_arrival(arrivals):
     """RATCHET_TEST_KILLS says how often; a round uploads, kills within the time that an event takes, and restarts."""
     chance = random.Random(11)
-    uploaded = set()
+    began = time.monotonic()
+    uploaded = {arrivals.upload("kills", "0/unharmed.png")}
+    arrivals.wait_for("an arrival that nobody disturbs", lambda: uploaded <= arrivals.woken_by("kills"))
+    takes_seconds = time.monotonic() - began
     for number in range(KILLS):
-        key = f"0/{number}.png"
-        uploaded.add(f"datasets/kills/{key}")
-        arrivals.upload("kills", key, str(number).encode())
-        time.sleep(chance.uniform(0.0, 3.0))
+        uploaded.add(arrivals.upload("kills", f"0/{number}.png", str(number).encode()))
+        time.sleep(chance.uniform(0.0, 1.5 * takes_seconds))
         arrivals.kill_triggerer()
         arrivals.start_triggerer()
-    arrivals.wait_for("every arrival", lambda: uploaded <= arrivals.woken_by("kills"))
+    for _ in poll_until(LIMIT_SECONDS, 0.5):
+        if uploaded <= arrivals.woken_by("kills"):
+            break
+    assert uploaded - arrivals.woken_by("kills") == set()

@@ -31,6 +31,7 @@ def post(world):
         dead.send,
         lambda: listeners,
         DEPLOYMENT.data_bucket,
+        patience_seconds=1200.0,
     )
 
 

@@ -10,10 +10,13 @@ from urllib.parse import quote_plus
 
 import pytest
 from airflow.triggers.shared_stream import AdvanceItem, AdvanceOutcome
+from hypothesis import given
+from hypothesis import strategies as st
 
 from operators.arrival import ArrivalTrigger, arrival_asset
-from operators.queue import ArrivalQueue, Burst, Post
-from ratchet.data.arrival import PATIENCE_DELIVERIES, Listeners, Wake
+from operators.queue import ArrivalQueue, Burst, Post, give_back_seconds
+from ratchet.aws.queue import Received
+from ratchet.data.arrival import Listeners, Wake
 from ratchet.errors import NotPermittedError, UnavailableError
 
 STORED, LOST, REFUSED, NOBODY = (
@@ -23,6 +26,7 @@ STORED, LOST, REFUSED, NOBODY = (
     AdvanceOutcome(0, 0),
 )
 BUCKET = "data"
+PATIENCE_SECONDS = 1200.0
 TEST_EVENT = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent"})
 
 
@@ -41,7 +45,7 @@ class Mail:
     """Plays the two queues: one answer for each receive, then an end of the test."""
 
     answers: list[Any]
-    deliveries: int = 1
+    age_seconds: float = 1.0
     waits: list[int] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     given_back: list[str] = field(default_factory=list)
@@ -49,15 +53,14 @@ class Mail:
     graveyard: Exception | None = None
     away: Exception | None = None
 
-    def receive(self, wait_seconds: int) -> list[dict[str, Any]]:
+    def receive(self, wait_seconds: int) -> list[Received]:
         self.waits.append(wait_seconds)
         if not self.answers:
             raise EOFError
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
-        attributes = {"ApproximateReceiveCount": str(self.deliveries)}
-        return [{"Body": text, "ReceiptHandle": text, "Attributes": attributes} for text in answer]
+        return [Received(text, text, self.age_seconds) for text in answer]
 
     def delete(self, receipts) -> None:
         if self.away:
@@ -74,7 +77,7 @@ class Mail:
 
     def post(self) -> Post:
         everyone = Listeners({"digits": frozenset({"digits"}), "cats": frozenset({"cats", "cats-too"})})
-        return Post(self.receive, self.delete, self.give_back, self.bury, lambda: everyone, BUCKET)
+        return Post(self.receive, self.delete, self.give_back, self.bury, lambda: everyone, BUCKET, PATIENCE_SECONDS)
 
 
 def read(mail: Mail, queue: ArrivalQueue | None = None) -> list[Burst]:
@@ -158,10 +161,18 @@ def test_a_pipeline_that_listens_elsewhere_or_not_yet_finds_its_event_in_the_que
 
 
 def test_an_event_of_a_paused_pipeline_is_dropped_in_the_end_and_that_is_said(caplog):
-    mail = Mail([[DIGIT], []], deliveries=PATIENCE_DELIVERIES)
+    mail = Mail([[DIGIT], []], age_seconds=PATIENCE_SECONDS + 1)
     settle(mail, STORED)
     assert mail.deleted == [DIGIT]
     assert "the sweep will find what they told" in caplog.text
+
+
+@given(st.floats(0, 86_400), st.floats(60, 86_400))
+def test_a_message_that_nobody_takes_stays_under_the_fifty_deliveries_of_one_that_kills(start, sweep_seconds):
+    age, deliveries = start, 0
+    while age <= 2 * sweep_seconds:
+        age, deliveries = age + give_back_seconds(age), deliveries + 1
+    assert deliveries < 40
 
 
 def test_a_double_of_what_is_stored_leaves_the_queue_and_wakes_nobody():

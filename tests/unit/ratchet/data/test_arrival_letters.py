@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratchet.data.arrival import (
-    PATIENCE_DELIVERIES,
     Arrival,
     Fate,
     Letter,
@@ -162,8 +161,8 @@ def test_the_memory_is_bounded_and_forgets_the_oldest():
     assert memory.missing(arrival("c"), frozenset({"digits"})) == frozenset()
 
 
-def fate(letter, *, deliveries=1, taken=(), listeners=BOTH):
-    return decide_fate(letter, deliveries, listeners=listeners, memory=Memory(), taken=frozenset(taken))
+def fate(letter, *, is_old=False, taken=(), listeners=BOTH):
+    return decide_fate(letter, is_old=is_old, listeners=listeners, memory=Memory(), taken=frozenset(taken))
 
 
 def test_a_message_is_done_with_when_every_pipeline_has_stored_it():
@@ -174,8 +173,8 @@ def test_a_message_is_done_with_when_every_pipeline_has_stored_it():
 
 def test_nobody_waits_for_a_paused_pipeline_for_ever():
     letter = Letter((arrival(dataset="cats"),))
-    assert fate(letter, deliveries=PATIENCE_DELIVERIES - 1) is Fate.GIVE_BACK
-    assert fate(letter, deliveries=PATIENCE_DELIVERIES) is Fate.GIVE_UP
+    assert fate(letter, is_old=False) is Fate.GIVE_BACK
+    assert fate(letter, is_old=True) is Fate.GIVE_UP
 
 
 def test_an_event_of_a_dataset_without_a_pipeline_goes_unless_a_file_could_not_be_read():
