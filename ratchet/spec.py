@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from ratchet.dataset_spec import Bound, Data, Name, Part, Percent
 from ratchet.errors import SpecError
@@ -37,6 +37,13 @@ class Training(Part):
     network: str = Field("resnet18", description="A file of training/zoo/, without `.py`.")
     hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)
     attempts: int = Field(2, ge=1, le=10, description="How often a failed job may be bought again.")
+    checkpoints: bool | None = Field(
+        None, description="Whether the script goes on from checkpoints; one of your own has to say so for `spot`."
+    )
+    spot: bool = Field(False, description="Train on spare machines, at a part of the price; needs checkpoints.")
+    spot_wait_seconds: int = Field(
+        3600, ge=0, le=28 * 86_400, description="How long to wait for a spare machine, besides `max_runtime_seconds`."
+    )
 
     @field_validator("hyperparameters", mode="before")
     @classmethod
@@ -44,6 +51,19 @@ class Training(Part):
         for key, item in value.items() if isinstance(value, dict) else ():
             if not isinstance(item, str | int | float | bool):
                 raise ValueError(f"{key!r} must be text, a number, true or false")  # noqa: TRY004 - pydantic
+        return value
+
+    @field_validator("spot")
+    @classmethod
+    def _keeps_checkpoints(cls, value: bool, info: ValidationInfo) -> bool:
+        ours = all(info.data.get(name) == cls.model_fields[name].default for name in ("entry_point", "source_folder"))
+        declared = info.data.get("checkpoints")
+        if value and not (ours if declared is None else declared):
+            raise ValueError(
+                "needs checkpoints: AWS may take a spare machine back at any time, and what was trained by then would "
+                "be paid for again. Let the script go on from what lies in /opt/ml/checkpoints and say "
+                "`checkpoints: true`, or leave `spot` out"
+            )
         return value
 
 

@@ -65,6 +65,8 @@ class JobOrder:
     # What follows is not part of the identity.
     tags: Mapping[str, str] = field(default_factory=dict)
     attempts: int = 2
+    spot: bool = False  # on spare machines, which AWS may take back; needs `checkpoints`
+    spot_wait_seconds: int = 3600  # how long it may wait for one, besides `max_runtime_seconds`
     force_nonce: str = ""  # part of the identity: a forced rerun is another job
 
     @property

@@ -12,6 +12,8 @@ from ratchet.dataset_spec import Data
 from ratchet.naming import channel_manifest_key, copies_manifest_key, manifest_key, run_tags
 from ratchet.spec import Pipeline
 
+# The same work, whatever is paid for it.
+_HOW_IT_IS_BOUGHT = {"checkpoints", "spot", "spot_wait_seconds"}
 EVALUATION_METRICS = ("challenger_accuracy", "champion_accuracy")
 
 
@@ -34,7 +36,8 @@ class Artefact:
 def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "") -> str:
     """Digest of what a run would do with a dataset version: code, data rules and training parameters."""
     rules = pipeline.data.model_dump(mode="json", exclude={"quiet_seconds", "max_wait_seconds"})
-    return digest_of([pipeline.name, code_digest, rules, pipeline.training.model_dump(mode="json"), force_nonce])
+    training = pipeline.training.model_dump(mode="json", exclude=_HOW_IT_IS_BOUGHT)
+    return digest_of([pipeline.name, code_digest, rules, training, force_nonce])
 
 
 class OrderBook:
@@ -118,9 +121,12 @@ class OrderBook:
             volume_gib=training.volume_gib,
             max_runtime_seconds=training.max_runtime_seconds,
             metrics={Step.TRAIN: METRIC_NAMES, Step.EVALUATE: EVALUATION_METRICS}.get(step, ()),
-            checkpoints=trains,
+            # A script that says nothing may still write them; only one that says no gets no place for them.
+            checkpoints=trains and training.checkpoints is not False,
             tags=run_tags(self.pipeline.name, self.run_id, step.value),
             attempts=training.attempts,
+            spot=trains and training.spot,
+            spot_wait_seconds=training.spot_wait_seconds,
             force_nonce=self.force_nonce,
         )
 

@@ -38,6 +38,7 @@ def test_what_decides_the_result_makes_other_work(other):
         identify_work(change(DIGITS, "data", max_wait_seconds=99.0), CODE),
         identify_work(change(DIGITS, "approval", approvers=("bob",)), CODE),
         identify_work(change(DIGITS, "release", tasks=3), CODE),
+        identify_work(change(DIGITS, "training", spot=True, spot_wait_seconds=7, checkpoints=True), CODE),
         identify_work(DIGITS.model_copy(update={"schedule": None, "owner": "me"}), CODE),
     ],
 )
@@ -72,6 +73,18 @@ def test_training_gets_network_parameters_checkpoints_and_its_metrics():
     assert order.hyperparameters == {"network": "lenet", **DIGITS.training.hyperparameters}
     assert order.instance_type == DIGITS.training.instance_type
     assert (order.metrics, order.checkpoints) == (METRIC_NAMES, True)
+
+
+def test_only_a_training_runs_on_spare_machines_and_it_stays_the_same_job():
+    spare = book(change(DIGITS, "training", spot=True, spot_wait_seconds=7))
+    order = spare.training("s3://p")
+    assert (order.spot, order.spot_wait_seconds, order.checkpoints) == (True, 7, True)
+    assert order.name(0) == book().training("s3://p").name(0)
+    assert not spare.preparation("data", "v" * 64).spot
+
+
+def test_a_script_that_writes_no_checkpoints_gets_no_place_for_them():
+    assert not book(change(DIGITS, "training", checkpoints=False)).training("s3://p").checkpoints
 
 
 def test_evaluation_binds_both_models_to_their_digests():

@@ -37,6 +37,11 @@ def test_reads_the_pipeline_that_ships():
     assert pipeline.release.targets == ("ecs", "lambda")
 
 
+@pytest.mark.parametrize("keys", ["spot: true", "entry_point: my.py\n  checkpoints: true\n  spot: true"])
+def test_takes_spot_where_a_checkpoint_is_gone_on_from(write, keys):
+    assert load_pipeline(write(GOOD.replace("network: lenet", keys))).training.spot
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "parts"),
     [
@@ -53,6 +58,9 @@ def test_reads_the_pipeline_that_ships():
         ("optimizer: adam", "optimizer: [adam]", ["training.hyperparameters", "'optimizer' must be text"]),
         ("targets: [ecs, lambda]", "targets: [moon]", ["release.targets.0", "'ecs' or 'lambda'"]),
         ("name: digits\n", "", ["name", "is missing"]),
+        ("network: lenet", "checkpoints: false\n  spot: true", ["training.spot", "needs checkpoints", "leave `spot`"]),
+        ("network: lenet", "entry_point: my.py\n  spot: true", ["training.spot", "`checkpoints: true`", "found True"]),
+        ("network: lenet", "source_folder: my\n  spot: true", ["training.spot", "needs checkpoints"]),
     ],
 )
 def test_answers_a_mistake_with_file_key_and_what_is_allowed(write, wrong, right, parts):
