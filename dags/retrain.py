@@ -15,6 +15,7 @@ from operators.promote import PromoteModelOperator
 from operators.refuse import RefusePipelineOperator
 from operators.register import RegisterModelOperator
 from operators.release import ReleaseModelOperator
+from operators.retry import CapacityRetryPolicy
 from operators.settle import SettleClaimOperator
 from ratchet.errors import SpecError
 from ratchet.settings import load_settings
@@ -26,6 +27,7 @@ SETTINGS = load_settings()
 def build_dag(pipeline: Pipeline) -> DAG:
     """The loop of one pipeline."""
     name = pipeline.name
+    machines = CapacityRetryPolicy(pipeline.training.capacity_wait_seconds)
     with DAG(
         f"retrain_{name}",
         schedule=arrival_schedule(pipeline, SETTINGS.stack),
@@ -38,10 +40,10 @@ def build_dag(pipeline: Pipeline) -> DAG:
         chain(
             FreezeDatasetOperator(task_id="freeze"),
             CheckDatasetOperator(task_id="check"),
-            RunJobOperator(task_id="prepare", step="prepare"),
-            RunJobOperator(task_id="train", step="train"),
+            RunJobOperator(task_id="prepare", step="prepare", retry_policy=machines),
+            RunJobOperator(task_id="train", step="train", retry_policy=machines),
             RegisterModelOperator(task_id="register"),
-            RunJobOperator(task_id="evaluate", step="evaluate"),
+            RunJobOperator(task_id="evaluate", step="evaluate", retry_policy=machines),
             JudgeModelOperator(task_id="decide"),
             ApproveModelOperator(
                 task_id="approve",

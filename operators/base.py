@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from ratchet.errors import Actor, RatchetError
+from operators.retry import NoCapacityException
+from ratchet.errors import Actor, CapacityError, RatchetError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -26,6 +27,8 @@ def airflow_errors() -> Iterator[None]:
         yield
     except RatchetError as error:
         kind = AirflowException if error.actor in _WORTH_A_RETRY else AirflowFailException
+        if isinstance(error, CapacityError):
+            kind = NoCapacityException
         raise kind(f"{error} [{error.actor.value} acts]") from error
 
 

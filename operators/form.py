@@ -1,4 +1,4 @@
-"""The form of a run: the same three fields in the UI, over REST and on the command line."""
+"""The form of a run: the same four fields in the UI, over REST and on the command line."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ FORM = {
         type="boolean",
         title="Train again",
         description="Also when this version is trained already; needs a reason.",
+    ),
+    "no_reuse": Param(
+        False,
+        type="boolean",
+        title="Buy every job anew",
+        description="Instead of taking the result of an earlier run's job with the same data, code and parameters.",
     ),
     "reason": Param(
         "", type="string", maxLength=REASON_LIMIT, title="Reason", description="Kept with the run and its claim."

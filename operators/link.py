@@ -37,6 +37,13 @@ class CurveLink(_StoredLink):
     xcom_key = "curve_link"
 
 
+class ReusedLink(_StoredLink):
+    """The earlier run whose job gives this task its result."""
+
+    name = "Reused from"
+    xcom_key = "reused_link"
+
+
 class ReportLink(_StoredLink):
     """The evaluation report."""
 

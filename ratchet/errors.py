@@ -80,6 +80,10 @@ class UnavailableError(RatchetError):
     actor = Actor.RETRY
 
 
+class ThrottledError(UnavailableError):
+    """AWS turned the call away because there were too many; it was not carried out."""
+
+
 class ApprovalError(RatchetError):
     """There is no valid approval for exactly this artefact."""
 

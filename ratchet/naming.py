@@ -194,6 +194,11 @@ def claim_sk(dataset_version: str, code_digest: str) -> str:
     return f"{dataset_version}#{short(code_digest)}"
 
 
+def placement_pk(pipeline: str) -> str:
+    """Partition of what is kept about where a pipeline's jobs run; the sort key is the order's digest."""
+    return f"PLACEMENT#{pipeline}"
+
+
 def pipeline_pk(pipeline: str) -> str:
     """Partition of what is kept about one pipeline."""
     return f"PIPELINE#{pipeline}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ratchet.dataset_spec import Bound, Data, Name, Part, Percent
 from ratchet.errors import SpecError
@@ -22,15 +22,32 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 20
 
 
+Compute = Literal["sagemaker"]
+
+
+class Fallback(Part):
+    """A machine to try when the one before has none; what is not said is as for the first."""
+
+    compute: Compute | None = None
+    instance_type: str | None = Field(None, pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+){1,2}$")
+    spot: bool | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Fallback:
+        if not self.model_fields_set:
+            raise ValueError("needs `compute`, `instance_type` or `spot`")
+        return self
+
+
 class Training(Part):
     """What runs where to make a model."""
 
-    compute: Literal["sagemaker"] = "sagemaker"
+    compute: Compute = "sagemaker"
     instance_type: str = Field("ml.p3.2xlarge", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
     instance_count: int = Field(1, ge=1, le=20, description="Machines that train together, by MXNet's `dist_sync`.")
     preparation_instance_type: str = Field("ml.m5.large", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
     volume_gib: int = Field(30, ge=1, le=16_384)
-    max_runtime_seconds: int = Field(86_400, ge=60, le=28 * 86_400)
+    max_runtime_seconds: int = Field(5 * 86_400, ge=60, le=28 * 86_400)
     image_uri: str | None = Field(None, description="Your own image; otherwise AWS's MXNet container is used.")
     source_folder: str = Field(".", description="Holds `training/` and `ratchet/contract.py`, or your own script.")
     entry_point: str = Field("training/train.py", pattern=r"^[\w][\w./-]*\.py$")
@@ -44,6 +61,17 @@ class Training(Part):
     spot_wait_seconds: int = Field(
         3600, ge=0, le=28 * 86_400, description="How long to wait for a spare machine, besides `max_runtime_seconds`."
     )
+    fallback: tuple[Fallback, ...] = Field((), description="Machines to try in turn when there is none of the first.")
+    capacity_wait_seconds: int = Field(
+        300, ge=1, le=86_400, description="Before all are tried again when none was there; doubled each time."
+    )
+
+    @field_validator("fallback", mode="before")
+    @classmethod
+    def _may_be_types(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            return value
+        return [{"instance_type": item} if isinstance(item, str) else item for item in value]
 
     @field_validator("hyperparameters", mode="before")
     @classmethod
@@ -53,15 +81,16 @@ class Training(Part):
                 raise ValueError(f"{key!r} must be text, a number, true or false")  # noqa: TRY004 - pydantic
         return value
 
-    @field_validator("spot")
+    @field_validator("spot", "fallback")
     @classmethod
-    def _keeps_checkpoints(cls, value: bool, info: ValidationInfo) -> bool:
+    def _keeps_checkpoints(cls, value: Any, info: ValidationInfo) -> Any:
         ours = all(info.data.get(name) == cls.model_fields[name].default for name in ("entry_point", "source_folder"))
         declared = info.data.get("checkpoints")
-        if value and not (ours if declared is None else declared):
+        wanted = value if isinstance(value, bool) else any(other.spot for other in value)
+        if wanted and not (ours if declared is None else declared):
             raise ValueError(
-                "needs checkpoints: AWS may take a spare machine back at any time, and what was trained by then would "
-                "be paid for again. Let the script go on from what lies in /opt/ml/checkpoints and say "
+                "spot needs checkpoints: AWS may take a spare machine back at any time, and what was trained by then "
+                "would be paid for again. Let the script go on from what lies in /opt/ml/checkpoints and say "
                 "`checkpoints: true`, or leave `spot` out"
             )
         return value

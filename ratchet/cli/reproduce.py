@@ -11,6 +11,7 @@ from ratchet.cli.session import EXIT_NEGATIVE, AsJson, Session, exit_codes, star
 from ratchet.compute.order import JobState, JobStatus
 from ratchet.errors import JobError, NotFoundError, UnavailableError
 from ratchet.laptop.process import poll_until
+from ratchet.loop.place import Placed
 from ratchet.loop.reproduce import Recipe, check_code, compare_weights, prepare_again, read_recipe, train_again
 from ratchet.loop.watch import JobWatch
 from ratchet.loop.workshop import Workshop
@@ -76,9 +77,10 @@ def _workshop_of(session: Session, model: str) -> Workshop:
     return session.workshop(found[0].name)
 
 
-def _await_job(session: Session, workshop: Workshop, started: JobStatus, recipe: Recipe) -> JobStatus:
+def _await_job(session: Session, workshop: Workshop, placed: Placed, recipe: Recipe) -> JobStatus:
+    started, compute = placed.status, placed.placement.offer.compute
     epochs = recipe.training.hyperparameters.get("epochs", 0) if started.name.count("-train-") else 0
-    watch = JobWatch(workshop, {"job": started.name, "epochs": epochs})
+    watch = JobWatch(workshop, {"job": started.name, "epochs": epochs, "compute": compute})
     shown = ""
     for _ in poll_until(recipe.training.max_runtime_seconds + _MARGIN_SECONDS, _POLL_SECONDS):
         seen = watch.look()
@@ -86,7 +88,7 @@ def _await_job(session: Session, workshop: Workshop, started: JobStatus, recipe:
             session.output.say(seen.message)
         shown = seen.message
         if seen.done:
-            status = workshop.backend.poll(started.name)
+            status = workshop.backend_of(compute).poll(started.name)
             if status.state is not JobState.SUCCEEDED:
                 raise JobError(f"job {status.name} ended as {status.state}: {status.message}")
             return status

@@ -28,13 +28,16 @@ def dag_of(pipeline: str) -> str:
     return f"retrain_{pipeline}"
 
 
-def run(
+def run(  # noqa: PLR0913 - one for each thing that a run may be asked
     pipeline: PipelineName,
     *,
     dataset_version: Annotated[
         str, typer.Option(help="Train this version, or the one that begins like this; empty means what S3 holds now.")
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also when it is trained already; needs a reason.")] = False,
+    no_reuse: Annotated[
+        bool, typer.Option("--no-reuse", help="Buy every job anew instead of taking an earlier run's result.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Kept with the run.")] = "",
     person: Person = "admin",
     as_json: AsJson = False,
@@ -49,10 +52,10 @@ def run(
         if pipeline not in known:
             raise NotFoundError(f"no pipeline {pipeline!r}; there is: {', '.join(known) or 'none'}")
         version = find_version(session, pipeline, dataset_version) if dataset_version else ""
-        conf = {"dataset_version": version, "force": force, "reason": reason}
+        conf = {"dataset_version": version, "force": force, "no_reuse": no_reuse, "reason": reason}
         read_request(conf, run_id="")  # the run itself would refuse it too, but later
         run_id = session.airflow(person).trigger(dag_of(pipeline), conf)
-        link = run_page(session, dag_of(pipeline), run_id)
+        link = session.settings.run_page(dag_of(pipeline), run_id)
         session.output.say(f"started {run_id}\n{link}")
         session.output.result({"run": run_id, "dag": dag_of(pipeline), "link": link})
 
@@ -138,15 +141,8 @@ def describe_run(session: Session, airflow: Airflow, entry: dict[str, Any]) -> d
         "at": ", ".join(busy),
         "why": str(airflow.left(entry["dag_id"], entry["dag_run_id"], "freeze", "reason") or "") if began else "",
         "started": entry["start_date"],
-        "link": run_page(session, entry["dag_id"], entry["dag_run_id"]),
+        "link": session.settings.run_page(entry["dag_id"], entry["dag_run_id"]),
     }
-
-
-def run_page(session: Session, dag: str, run_id: str) -> str:
-    """Link to a run's page in Airflow."""
-    from urllib.parse import quote
-
-    return f"{session.settings.airflow_url}/dags/{dag}/runs/{quote(run_id, safe='')}"
 
 
 def _pipeline_names() -> list[str]:

@@ -11,7 +11,23 @@ from ratchet.errors import SpecError
 from ratchet.settings import Settings
 
 # The room's own files; every other one is a backend and has a function `make_backend`.
-_NOT_BACKENDS = frozenset({"__init__", "backends", "bundle", "cost", "course", "curve", "image", "log", "order"})
+_NOT_BACKENDS = frozenset(
+    {
+        "__init__",
+        "backends",
+        "bundle",
+        "cost",
+        "course",
+        "curve",
+        "image",
+        "log",
+        "machine",
+        "order",
+        "placement",
+        "placement_book",
+        "quota",
+    }
+)
 
 
 def backend_names() -> list[str]:

@@ -105,7 +105,8 @@ class JobStatus:
     """What a backend says about a job.
 
     `phase` is the backend's own word (SageMaker's secondary status), `archive_uri` where `model.tar.gz` lies.
-    `training_seconds` is how long it ran; with Spot, `billable_seconds` is less.
+    `training_seconds` is how long it ran; with Spot, `billable_seconds` is less. `no_capacity` says that a job ended
+    because there was no machine, or none any more, for it.
     """
 
     name: str
@@ -122,6 +123,7 @@ class JobStatus:
     instance_type: str = ""
     instance_count: int = 1
     image_uri: str = ""
+    no_capacity: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ class Backend(Protocol):
         """Start the job, or find the one that an earlier try started.
 
         A job that runs or has succeeded is returned as it is. One that failed or was stopped is followed by the next
-        epoch, up to `order.attempts` jobs; then `JobError` with the last failure reason.
+        epoch, up to `order.attempts` jobs; then `JobError` with the last failure reason, or `CapacityError` when there
+        was no machine for the last one. `CapacityError` also says that AWS refused to make the job; then nothing of it
+        runs, or will.
         """
         ...
 

@@ -12,7 +12,7 @@ from ratchet.compute.image import training_image
 from ratchet.compute.log import JobLog
 from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, LogPage
 from ratchet.contract import metric_regex
-from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError
+from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError, ThrottledError
 from ratchet.naming import checkpoint_prefix, job_output_prefix
 from ratchet.settings import Settings
 
@@ -37,6 +37,7 @@ _STATES: Mapping[str, JobState] = {
 _SHOWN_LOG_LINES = 10
 _NOT_FOUND = "not found"
 _NO_CAPACITY = "CapacityError"  # how FailureReason begins when there was no machine
+_WAITED_TOO_LONG = "MaxWaitTimeExceeded"  # secondary status: there was no spare machine in time
 
 
 def make_backend(aws: Aws, deployment: Deployment, settings: Settings) -> Backend:
@@ -107,6 +108,12 @@ class SageMakerBackend:
         except ConflictError:
             # The name is a digest of the work: whoever took it ordered the same, be it we ourselves a moment ago.
             pass
+        except (CapacityError, ThrottledError) as error:
+            # An answer may have been lost before this one came.
+            found = self._find(name)
+            if found is None:
+                raise CapacityError(str(error)) from error
+            return found
         return self.poll(name)
 
     def _request(self, order: JobOrder, name: str) -> dict[str, Any]:
@@ -133,7 +140,8 @@ class SageMakerBackend:
                 "InstanceCount": order.instance_count,
                 "VolumeSizeInGB": order.volume_gib,
             },
-            "StoppingCondition": {"MaxRuntimeInSeconds": order.max_runtime_seconds},
+            "StoppingCondition": _limits(order),
+            **({"EnableManagedSpotTraining": True} if order.spot else {}),
             "HyperParameters": hyperparameters,
             "Tags": [{"Key": key, "Value": _tag(value)} for key, value in order.tags.items()],
         }
@@ -147,10 +155,18 @@ class SageMakerBackend:
         if last is None:
             return JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
         tried = f"{order.step} failed {order.attempts} time(s), last as job {last.name}: {last.message}"
-        if last.message.startswith(_NO_CAPACITY):
+        if last.no_capacity:
             return CapacityError(f"{tried}. Try again later, or choose another training.instance_type")
         lines = "\n".join(self._log.tail(last.name, _SHOWN_LOG_LINES))
         return JobError(f"{tried}\n{lines}\nMend the cause, or raise training.attempts")
+
+
+def _limits(order: JobOrder) -> dict[str, int]:
+    limits = {"MaxRuntimeInSeconds": order.max_runtime_seconds}
+    if order.spot:
+        # AWS counts all the time until the end, on machines or waiting for one.
+        limits["MaxWaitTimeInSeconds"] = order.max_runtime_seconds + order.spot_wait_seconds
+    return limits
 
 
 def _is_missing(error: Any) -> bool:
@@ -187,6 +203,7 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
         image_uri=job.get("AlgorithmSpecification", {}).get("TrainingImage", ""),
         instance_type=resources.get("InstanceType", ""),
         instance_count=int(resources.get("InstanceCount", 1)),
+        no_capacity=message.startswith(_NO_CAPACITY) or job.get("SecondaryStatus") == _WAITED_TOO_LONG,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ratchet.compute.cost import Price, find_price, tell_usd
+from ratchet.compute.cost import Price, cost_of, find_price, tell_usd
 from ratchet.compute.course import tell_duration
 from ratchet.loop.order import Step
+from ratchet.loop.place import Placed
 from ratchet.loop.workshop import Workshop
 
 
@@ -19,6 +20,17 @@ def estimate_cost(workshop: Workshop, step: Step) -> str:
     most = f"at most {tell_usd(price.cost_usd(limit, count))} for {tell_duration(limit)} on {count} {machine}"
     before = _as_before(workshop, price, count) if step is Step.TRAIN else ""
     return f"{most}{before} ({tell_usd(price.usd_per_hour)} an hour, list price of {price.as_of})"
+
+
+def tell_reuse(workshop: Workshop, placed: Placed) -> str:
+    """One sentence about a job that an earlier run bought: which, whose, and what it would have cost again."""
+    status = placed.status
+    whose = f"job {status.name} of run {placed.placement.run_id} has the same data, code, image and parameters"
+    if not status.state.ended:
+        return f"{whose}; it still runs, and is waited for"
+    cost = cost_of(status, workshop.settings.region, workshop.clock.now())
+    saved = f"; another would have cost {tell_usd(cost.usd)}" if cost else ""
+    return f"{whose}, so its result is taken at no cost{saved}. `ratchet run --no-reuse` buys another"
 
 
 def _as_before(workshop: Workshop, price: Price, count: int) -> str:

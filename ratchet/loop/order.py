@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ratchet.compute.order import Channel, JobOrder
+from ratchet.compute.placement import Offer
 from ratchet.contract import METRIC_NAMES, digest_of
 from ratchet.dataset_spec import Data
 from ratchet.naming import channel_manifest_key, copies_manifest_key, manifest_key, run_tags
 from ratchet.spec import Pipeline
 
 # The same work, whatever is paid for it.
-_HOW_IT_IS_BOUGHT = {"checkpoints", "spot", "spot_wait_seconds"}
+_HOW_IT_IS_BOUGHT = {"capacity_wait_seconds", "checkpoints", "fallback", "spot", "spot_wait_seconds"}
 EVALUATION_METRICS = ("challenger_accuracy", "champion_accuracy")
 
 
@@ -38,6 +39,23 @@ def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "") -
     rules = pipeline.data.model_dump(mode="json", exclude={"quiet_seconds", "max_wait_seconds"})
     training = pipeline.training.model_dump(mode="json", exclude=_HOW_IT_IS_BOUGHT)
     return digest_of([pipeline.name, code_digest, rules, training, force_nonce])
+
+
+def list_offers(pipeline: Pipeline, step: Step) -> tuple[Offer, ...]:
+    """Machines that a step may run on, in the order in which they are tried; none twice."""
+    training = pipeline.training
+    if step is not Step.TRAIN:
+        return (Offer(training.compute, training.preparation_instance_type),)
+    first = Offer(training.compute, training.instance_type, training.spot)
+    others = (
+        Offer(
+            other.compute or first.compute,
+            other.instance_type or first.instance_type,
+            first.spot if other.spot is None else other.spot,
+        )
+        for other in training.fallback
+    )
+    return tuple(dict.fromkeys((first, *others)))
 
 
 class OrderBook:

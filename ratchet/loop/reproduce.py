@@ -9,9 +9,11 @@ from pathlib import Path
 
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import build_bundle_at
-from ratchet.compute.order import Channel, JobOrder, JobStatus
+from ratchet.compute.order import Channel, JobOrder
+from ratchet.compute.placement import Offer
 from ratchet.contract import PARAMS_FILE, ContractError, digest_of, unpack_archive, verify_manifest
 from ratchet.errors import ArtefactError, NotFoundError
+from ratchet.loop.place import Placed
 from ratchet.loop.step import archive_uri, start_order
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import order_key
@@ -26,6 +28,7 @@ class Recipe:
     model: ModelVersion
     preparation: JobOrder
     training: JobOrder
+    computes: tuple[str, str]  # where each of them ran
 
     def training_on(self, prepared_uri: str) -> JobOrder:
         """The training, fed with shards that were prepared anew."""
@@ -54,8 +57,12 @@ def read_recipe(workshop: Workshop, version: int, *, attempt: int = 1) -> Recipe
         raise NotFoundError(
             f"nobody kept what the jobs of {model.model} {version} were asked to do, so they cannot be asked again"
         )
-    preparation, training = (replace(JobOrder.from_json(json.loads(raw or b"{}")), force_nonce=nonce) for raw in found)
-    return Recipe(model, preparation, replace(training, image_uri=origin.image_uri or training.image_uri))
+    kept = [json.loads(raw or b"{}") for raw in found]
+    preparation, training = (replace(JobOrder.from_json(order), force_nonce=nonce) for order in kept)
+    first, second = (str(order.get("compute") or workshop.pipeline.training.compute) for order in kept)
+    return Recipe(
+        model, preparation, replace(training, image_uri=origin.image_uri or training.image_uri), (first, second)
+    )
 
 
 def check_code(workshop: Workshop, model: ModelVersion) -> str:
@@ -80,14 +87,19 @@ def check_code(workshop: Workshop, model: ModelVersion) -> str:
     return f"commit {origin.git_commit[:12]} gives exactly the code that ran, {origin.code_digest[:12]}"
 
 
-def prepare_again(workshop: Workshop, recipe: Recipe) -> JobStatus:
+def prepare_again(workshop: Workshop, recipe: Recipe) -> Placed:
     """Start the preparation of the same dataset version, or find it."""
-    return start_order(workshop, recipe.preparation)
+    return _order_again(workshop, recipe.preparation, recipe.computes[0])
 
 
-def train_again(workshop: Workshop, recipe: Recipe, prepare_job: str) -> JobStatus:
+def train_again(workshop: Workshop, recipe: Recipe, prepare_job: str) -> Placed:
     """Start the training on what was prepared again, or find it."""
-    return start_order(workshop, recipe.training_on(archive_uri(workshop, prepare_job)))
+    return _order_again(workshop, recipe.training_on(archive_uri(workshop, prepare_job)), recipe.computes[1])
+
+
+def _order_again(workshop: Workshop, order: JobOrder, compute: str) -> Placed:
+    """On the same machine and no other: another one's results may differ."""
+    return start_order(workshop, order, [Offer(compute, order.instance_type, order.spot)], run_id="reproduce")
 
 
 def compare_weights(workshop: Workshop, model: ModelVersion, train_job: str) -> Distance:

@@ -6,14 +6,15 @@ import dataclasses
 import json
 import tempfile
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import Bundle, build_bundle, upload_bundle
 from ratchet.compute.cost import cost_of
-from ratchet.compute.order import JobOrder, JobStatus
+from ratchet.compute.order import JobOrder
+from ratchet.compute.placement import Offer
 from ratchet.contract import (
     CONFUSION_PNG,
     REPORT_HTML,
@@ -29,7 +30,8 @@ from ratchet.data.claim import FAILED
 from ratchet.errors import ArtefactError, RatchetError
 from ratchet.judge import Verdict, judge, read_report
 from ratchet.loop.hold import Hold
-from ratchet.loop.order import Artefact, OrderBook, Step, identify_work
+from ratchet.loop.order import Artefact, OrderBook, Step, identify_work, list_offers
+from ratchet.loop.place import Placed, place
 from ratchet.loop.request import Request
 from ratchet.loop.ticket import Ticket
 from ratchet.loop.workshop import Workshop
@@ -59,7 +61,7 @@ def freeze(workshop: Workshop, request: Request, fingerprint: str = "") -> Ticke
         manifest = workshop.datasets.freeze(data.dataset, request.reason)
     bundle = build_bundle(workshop.source_folder)
     # A forced rerun must be other jobs than the first run's, and the same jobs when this task is tried again.
-    nonce = str(uuid.uuid5(uuid.NAMESPACE_URL, request.run_id)) if request.force else ""
+    nonce = str(uuid.uuid5(uuid.NAMESPACE_URL, request.run_id)) if request.force or request.no_reuse else ""
     # The claim is on the work itself, forced or not: else the next run would not know what a forced one has done.
     identity = identify_work(workshop.pipeline, bundle.digest)
     key = ClaimKey(workshop.pipeline.name, manifest.version, identity)
@@ -114,8 +116,8 @@ def finish(workshop: Workshop, ticket: Ticket, *, run_id: str, outcome: str) -> 
     workshop.claims.finish(key, holder=run_id, outcome=outcome)
 
 
-def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str, Any]) -> JobStatus:
-    """Start the job of a step, or find the one that an earlier try started.
+def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str, Any]) -> Placed:
+    """Start the job of a step, or find the one that an earlier try, or an earlier run, started.
 
     Parameters
     ----------
@@ -136,15 +138,26 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         rival = Artefact(champion.uri, champion.digest) if champion and champion.version != challenger.version else None
         prepared = archive_uri(workshop, str(state["prepare_job"]))
         order = book.evaluation(prepared, Artefact(challenger.uri, challenger.digest), rival)
-    return start_order(workshop, order)
+    return start_order(workshop, order, list_offers(workshop.pipeline, step), run_id=run_id)
 
 
-def start_order(workshop: Workshop, order: JobOrder) -> JobStatus:
-    """Start a job, or find it, and keep its order: what was made can be made again."""
-    status = workshop.backend.start(order)
+def start_order(workshop: Workshop, order: JobOrder, offers: Sequence[Offer], *, run_id: str) -> Placed:
+    """Start a job where there is a machine for it, or find it, and keep its order: what was made can be made again."""
+    placed = place(workshop, order, offers, run_id=run_id)
     orders = Bucket(workshop.aws, workshop.deployment.jobs_bucket)
-    orders.put(order_key(status.name), canonical_json(order.to_json()), content_type="application/json")
-    return status
+    key = order_key(placed.status.name)
+    if not orders.exists(key):
+        where = {"compute": placed.placement.offer.compute, "because": placed.placement.because}
+        kept = {**placed.order.to_json(), **where}
+        orders.put(key, canonical_json(kept), content_type="application/json")
+    return placed
+
+
+def _read_order(workshop: Workshop, job: str) -> dict[str, Any]:
+    """What was kept of a job's order, and where it was placed; empty for a job from before orders were kept."""
+    found = Bucket(workshop.aws, workshop.deployment.jobs_bucket).find(order_key(job))
+    kept: dict[str, Any] = json.loads(found) if found else {}
+    return kept
 
 
 def archive_uri(workshop: Workshop, job: str) -> str:
@@ -155,7 +168,9 @@ def archive_uri(workshop: Workshop, job: str) -> str:
 def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: str, train_job: str) -> ModelVersion:
     """Give the trained artefact its version number, unless what it was trained on has changed meanwhile."""
     refuse_changes(workshop, ticket.dataset_version)
-    status = workshop.backend.poll(train_job)
+    kept = _read_order(workshop, train_job)
+    compute = str(kept.get("compute") or workshop.pipeline.training.compute)
+    status = workshop.backend_of(compute).poll(train_job)
     cost = cost_of(status, workshop.settings.region, workshop.clock.now())
     champion = workshop.registry.champion(workshop.pipeline.model_name)
     provenance = Provenance(
@@ -173,6 +188,10 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: st
         parent_version=champion.version if champion else None,
         cost_usd=cost.usd if cost else None,
         saved_usd=cost.saved_usd if cost else None,
+        compute=compute,
+        instance_type=status.instance_type,
+        spot=bool(kept.get("spot")),
+        placement=str(kept.get("because", "")),
     )
     with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
         archive = Path(folder) / "model.tar.gz"

@@ -85,6 +85,8 @@ class JobWatch:
     def __init__(self, workshop: Workshop, payload: Mapping[str, Any]) -> None:
         self.workshop = workshop
         self.name = str(payload["job"])
+        self.backend = workshop.backend_of(str(payload.get("compute") or workshop.pipeline.training.compute))
+        self.more_offers = int(payload.get("more_offers", 0))
         self.cursor = ""
         self.course = Course(int(payload.get("epochs", 0)))
         self._undrawn = False
@@ -93,8 +95,8 @@ class JobWatch:
 
     def look(self) -> Look:
         """Read the state first and the log after it, so that the last lines are never missed."""
-        status: JobStatus = self.workshop.backend.poll(self.name)
-        page = self.workshop.backend.read_log(self.name, self.cursor)
+        status: JobStatus = self.backend.poll(self.name)
+        page = self.backend.read_log(self.name, self.cursor)
         self.cursor = page.cursor
         now = self.workshop.clock.now()
         news = self.course.note(page.lines, now)
@@ -103,7 +105,9 @@ class JobWatch:
             self._draw(status)
         parts = [part for part in (status.message, self._tell(status, now, news=news)) if part]
         message = f"{self.name}: {status.phase}" + (f" - {'; '.join(parts)}" if parts else "")
-        outcome = {"job": self.name, "state": status.state.value, "message": status.message}
+        outcome: dict[str, Any] = {"job": self.name, "state": status.state.value, "message": status.message}
+        if status.no_capacity and status.state.ended:
+            outcome |= {"no_capacity": True, "more_offers": self.more_offers}
         return Look(done=status.state.ended, message=message, lines=tuple(page.lines), outcome=outcome)
 
     def _tell(self, status: JobStatus, now: datetime, *, news: bool) -> str:
@@ -132,7 +136,7 @@ class JobWatch:
 
     def cancel(self) -> None:
         """Stop the job."""
-        self.workshop.backend.stop(self.name)
+        self.backend.stop(self.name)
 
 
 class ReleaseWatch:

@@ -12,6 +12,7 @@ from ratchet.aws.stack import cached_deployment
 from ratchet.clock import Clock, SystemClock
 from ratchet.compute.backends import make_backend
 from ratchet.compute.order import Backend
+from ratchet.compute.quota import Quotas
 from ratchet.data import Catalogue, Claims, Custody, DatasetStore, Sightings
 from ratchet.naming import curve_key
 from ratchet.registry import Registry
@@ -37,6 +38,7 @@ class Workshop:
         self.aws = aws
         self.deployment = deployment
         self.clock = clock or SystemClock()
+        self._backends: dict[str, Backend] = {}
 
     @cached_property
     def datasets(self) -> DatasetStore:
@@ -78,10 +80,21 @@ class Workshop:
         """Rollouts."""
         return Releases(self.aws, self.deployment, self.registry, self.approvals, clock=self.clock)
 
-    @cached_property
+    @property
     def backend(self) -> Backend:
         """Where jobs run, by the one word in the pipeline's file."""
-        return make_backend(self.pipeline.training.compute, self.aws, self.deployment, self.settings)
+        return self.backend_of(self.pipeline.training.compute)
+
+    def backend_of(self, compute: str) -> Backend:
+        """Where a job runs that its policy has placed on this backend."""
+        if compute not in self._backends:
+            self._backends[compute] = make_backend(compute, self.aws, self.deployment, self.settings)
+        return self._backends[compute]
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """What the account may use."""
+        return Quotas(self.aws, self.settings.region)
 
     def page_of(self, uri: str) -> str:
         """Link to a page where a person can look at an S3 object."""

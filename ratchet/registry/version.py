@@ -55,6 +55,10 @@ class Provenance:
     parent_version: int | None = None  # the champion it was trained to beat
     cost_usd: float | None = None  # of the training job, by list prices; None when nobody knows the price
     saved_usd: float | None = None  # what Spot saved of it
+    compute: str = ""  # where it was trained: the backend, and the machine
+    instance_type: str = ""
+    spot: bool = False
+    placement: str = ""  # why it was not trained on the machine that the policy names first; empty when it was
 
 
 @dataclass(frozen=True)

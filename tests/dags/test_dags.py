@@ -67,8 +67,8 @@ def test_the_loop_is_in_the_order_of_the_design(shipped):
     assert shipped["dags"]["retrain_digits"]["tasks"] == ORDER
 
 
-def test_the_form_has_its_three_fields(shipped):
-    assert shipped["dags"]["retrain_digits"]["params"] == ["dataset_version", "force", "reason"]
+def test_the_form_has_its_four_fields(shipped):
+    assert shipped["dags"]["retrain_digits"]["params"] == ["dataset_version", "force", "no_reuse", "reason"]
 
 
 def test_no_task_keeps_a_copy_of_the_form(shipped):

@@ -101,3 +101,6 @@ class Shop:
     settings: Settings = field(default_factory=Settings)
     deployment: Any = None
     aws: Any = None
+
+    def backend_of(self, compute: str) -> Any:
+        return self.backend

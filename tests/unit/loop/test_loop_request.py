@@ -50,3 +50,12 @@ def test_whatever_is_sent_it_is_a_request_or_a_refusal(asked):
         return
     assert not request.force or request.reason
     assert len(request.dataset_version) in (0, 64)
+
+
+def test_new_jobs_alone_need_no_reason():
+    assert read_request({"no_reuse": True}, run_id="r1") == Request("r1", no_reuse=True)
+
+
+def test_a_switch_that_is_no_switch_is_refused():
+    with pytest.raises(SpecError, match="no_reuse must be true or false"):
+        read_request({"no_reuse": "yes"}, run_id="r1")

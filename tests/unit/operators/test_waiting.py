@@ -216,6 +216,7 @@ def test_a_version_that_a_person_named_is_taken_at_once(freeze):
         "force": True,
         "reason": "again",
         "who": "alice",
+        "no_reuse": False,
     }
 
 

@@ -73,6 +73,41 @@ def test_epochs_of_one_order_share_their_checkpoints_and_other_orders_do_not(aws
     assert uris[0] == uris[1] != uris[2]
 
 
+def test_spare_machines_are_asked_for_with_the_time_to_wait_for_them(aws, backend):
+    backend.start(replace(ORDER, spot=True, max_runtime_seconds=600, spot_wait_seconds=60, checkpoints=True))
+    (request,) = aws.sagemaker.requests
+    assert request["EnableManagedSpotTraining"] is True
+    assert request["StoppingCondition"] == {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 660}
+    assert "CheckpointConfig" in request
+
+
+def test_nothing_is_said_of_spare_machines_when_none_are_asked_for(aws, backend):
+    backend.start(ORDER)
+    assert "EnableManagedSpotTraining" not in aws.sagemaker.requests[0]
+    assert set(aws.sagemaker.requests[0]["StoppingCondition"]) == {"MaxRuntimeInSeconds"}
+
+
+def test_a_spare_machine_that_did_not_come_in_time_is_a_lack_of_machines(aws, backend):
+    name = backend.start(replace(ORDER, spot=True)).name
+    aws.sagemaker.end(name, "Stopped")
+    assert not backend.poll(name).no_capacity
+    aws.sagemaker.jobs[name]["SecondaryStatus"] = "MaxWaitTimeExceeded"
+    assert backend.poll(name).no_capacity
+
+
+@pytest.mark.parametrize("code", ["ThrottlingException", "ResourceLimitExceeded"])
+def test_a_job_whose_making_was_refused_is_looked_for_once_more(aws, backend, code):
+    """botocore sends a request again whose answer was lost, and the second one may be refused."""
+    create = aws.sagemaker.create_training_job
+
+    def make_and_refuse(**request):
+        create(**request)
+        raise refuse(code)
+
+    aws.sagemaker.create_training_job = make_and_refuse
+    assert backend.start(ORDER).state is JobState.RUNNING
+
+
 def test_tags_hold_only_letters_that_aws_allows(aws, backend):
     backend.start(ORDER)
     for tag in aws.sagemaker.requests[0]["Tags"]:
