@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.sagemaker import urls
 from moto.sagemaker.exceptions import AWSValidationException, ResourceInUseException, ResourceNotFound
 from moto.sagemaker.models import SageMakerModelBackend
@@ -17,6 +18,7 @@ from localcloud.engines.sagemaker_listing import list_jobs
 from localcloud.engines.sagemaker_record import JobRecord, Outcome, Status
 from localcloud.engines.sagemaker_request import check_request
 from localcloud.engines.sagemaker_run import TrainingRun
+from localcloud.engines.service_quotas import training_quota
 from localcloud.lock import service_lock
 
 _INSTANCE_LOST = "InternalServerError: We encountered an internal error. Please try again."
@@ -48,7 +50,10 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
                     )
 
     def start_training_job(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Check a request and begin the job. See `add_training_job`."""
+        """Check a request, hold it against the account's quota and begin the job. See `add_training_job`."""
+        check_request(request)
+        if request["TrainingJobName"] not in self.training_jobs:
+            self._require_quota(request)
         return {"TrainingJobArn": self.add_training_job(request).arn}
 
     def add_training_job(self, request: Mapping[str, Any], tuning: Tuning | None = None) -> TrainingJob:
@@ -74,6 +79,24 @@ class TrainingBackend(SageMakerModelBackend):  # type: ignore[misc]
             job = self.training_jobs[name] = TrainingJob(request, arn, tuning)
         self.launcher.launch(TrainingRun(job, self.launcher.site(name, self.region_name)))
         return job
+
+    def _require_quota(self, request: Mapping[str, Any]) -> None:
+        kind, spot = request["ResourceConfig"].get("InstanceType", ""), bool(request.get("EnableManagedSpotTraining"))
+        wanted = request["ResourceConfig"].get("InstanceCount") or 1
+        name, limit = training_quota(self.account_id, self.region_name, kind, spot=spot)
+        with service_lock("sagemaker"):
+            used = sum(
+                job.request["ResourceConfig"].get("InstanceCount") or 1
+                for job in self.training_jobs.values()
+                if not job.ended and job.is_spot == spot and job.request["ResourceConfig"].get("InstanceType") == kind
+            )
+        if used + wanted > limit:
+            raise JsonRESTError(
+                "ResourceLimitExceeded",
+                f"The account-level service limit '{name}' is {limit:g} Instances, with current utilization of {used} "
+                f"Instances and a request delta of {wanted} Instances. Please use AWS Service Quotas to request an "
+                "increase for this quota.",
+            )
 
     def require_channels(self, request: Mapping[str, Any]) -> None:
         """Refuse a request with a channel that names nothing."""

@@ -54,6 +54,8 @@ _BY_CODE: dict[str, type[RatchetError]] = {
     "InternalServerError": UnavailableError,
 }
 
+_MAY_NOT = "Airflow's workers need OrchestratorPolicy of infra/ratchet.yaml; others need what is named here"
+
 
 @contextmanager
 def translate_errors(action: str, hint: str = "") -> Iterator[None]:
@@ -87,6 +89,8 @@ def _translated(error: Any, action: str, hint: str) -> RatchetError:
     if kind is None:
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         kind = UnavailableError if status >= 500 else SpecError
+    if kind is NotPermittedError:
+        hint = hint or _MAY_NOT
     detail = f"{code}: {error.response.get('Error', {}).get('Message', '')}"
     return kind(_sentence(action, detail, hint))
 

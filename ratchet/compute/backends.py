@@ -14,6 +14,7 @@ from ratchet.settings import Settings
 _NOT_BACKENDS = frozenset(
     {
         "__init__",
+        "advice",
         "backends",
         "bundle",
         "cost",

@@ -56,13 +56,14 @@ class Quotas:
     def __init__(self, aws: Aws, region: str) -> None:
         self._aws = aws
         self._region = region
+        self._known: dict[str, Mapping[str, Quota]] = {}
 
     def find_shortfall(self, offer: Offer, count: int) -> str:
         """Why so many of these machines can never be had, in one sentence; empty when nothing is known against it."""
         try:
             if offer.compute == "sagemaker":
                 kind = "spot training" if offer.spot else "training"
-                found = self._search("sagemaker", f"{offer.instance_type} for {kind} job usage")
+                found = self._list("sagemaker").get(f"{offer.instance_type} for {kind} job usage")
                 return found.tell_shortfall(count, self._region) if found else ""
             if offer.compute == "ec2":
                 return self._find_ec2(offer, count)
@@ -70,18 +71,21 @@ class Quotas:
             _log.warning("the quota of %s is not known: %s", offer, error)
         return ""
 
-    def _search(self, service: str, name: str) -> Quota | None:
-        client: Any = self._aws.client("service-quotas")
-        request: dict[str, Any] = {"ServiceCode": service, "MaxResults": _PAGE}
-        while True:
+    def _list(self, service: str) -> Mapping[str, Quota]:
+        """Every quota of a service by its name; read once, since there are many pages."""
+        if service not in self._known:
+            client: Any = self._aws.client("service-quotas")
+            request: dict[str, Any] = {"ServiceCode": service, "MaxResults": _PAGE}
+            found: dict[str, Quota] = {}
             with translate_errors(f"read the quotas of {service}"):
-                answer = client.list_service_quotas(**request)
-            for entry in answer["Quotas"]:
-                if entry["QuotaName"] == name:
-                    return _quota(entry)
-            if not answer.get("NextToken"):
-                return None
-            request["NextToken"] = answer["NextToken"]
+                while True:
+                    answer = client.list_service_quotas(**request)
+                    found |= {entry["QuotaName"]: _quota(entry) for entry in answer["Quotas"]}
+                    if not answer.get("NextToken"):
+                        break
+                    request["NextToken"] = answer["NextToken"]
+            self._known[service] = found
+        return self._known[service]
 
     def _find_ec2(self, offer: Offer, count: int) -> str:
         family = re.match("[a-z]*", offer.instance_type)

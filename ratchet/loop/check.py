@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ratchet.aws.bucket import Bucket
+from ratchet.compute.machine import require_known
 from ratchet.contract import canonical_json, digest_of
 from ratchet.data import Manifest, check_manifest
 from ratchet.data.check import Finding
@@ -14,7 +15,8 @@ from ratchet.data.inspection import Inspection
 from ratchet.data.record import check_records
 from ratchet.data.table import ContentReport, check_tables
 from ratchet.dataset_spec import Data
-from ratchet.errors import DataError
+from ratchet.errors import CapacityError, DataError
+from ratchet.loop.order import Step, list_offers
 from ratchet.loop.step import refuse_changes
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import check_report_key
@@ -44,6 +46,7 @@ class Checked:
 def check(workshop: Workshop, dataset_version: str) -> Checked:
     """Check a dataset version and keep the report; it is the same file when the same is found again."""
     refuse_changes(workshop, dataset_version)
+    refuse_machines(workshop)
     data = workshop.pipeline.data
     manifest = workshop.datasets.read(data.dataset, dataset_version)
     before = workshop.datasets.before(data.dataset, dataset_version)
@@ -55,6 +58,27 @@ def check(workshop: Workshop, dataset_version: str) -> Checked:
     page = inspection.to_html().encode()
     stored = bucket.put_once(keys["html"], page, content_type="text/html; charset=utf-8")
     return Checked(inspection, stored.uri, f"s3://{manifest.bucket}/{manifest.prefix}")
+
+
+def refuse_machines(workshop: Workshop) -> None:
+    """Refuse a pipeline with a machine that there is not, or with none that the account may have.
+
+    Raises
+    ------
+    SpecError
+        Names the unknown type and near ones.
+    CapacityError
+        When a step's every machine is beyond the account's quotas, with what to ask for.
+    """
+    count = workshop.pipeline.training.instance_count
+    for step in Step:
+        offers = list_offers(workshop.pipeline, step)
+        for offer in offers:
+            require_known(workshop.aws, workshop.settings.region, offer.compute, offer.instance_type)
+        needed = count if step is Step.TRAIN else 1
+        short = [workshop.quotas.find_shortfall(offer, needed) for offer in offers]
+        if all(short):
+            raise CapacityError(f"{step} can have no machine, and nothing was spent: {'; '.join(short)}")
 
 
 def inspect(workshop: Workshop, manifest: Manifest, before: Manifest | None) -> Inspection:

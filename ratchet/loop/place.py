@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ratchet.compute.order import Backend, JobOrder, JobState, JobStatus
 from ratchet.compute.placement import Left, Offer, Placement, Placements
 from ratchet.compute.placement_book import PlacementBook
-from ratchet.errors import CapacityError, ConflictError, NotFoundError, UnavailableError
+from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError, UnavailableError
 from ratchet.loop.workshop import Workshop
 
 _MOST_STEPS = 100
@@ -93,8 +93,12 @@ def _carry_out(workshop: Workshop, order: JobOrder, known: Placements) -> JobSta
             return _Fate(Left.REFUSED, short)
         try:
             status = _start(workshop, order, last)
-        except CapacityError as error:
-            return _Fate(Left.REFUSED, str(error))
+        except (CapacityError, JobError) as error:
+            status = _find(workshop.backend_of(last.offer.compute), last.job)  # made, and ended at once?
+            if status is None and isinstance(error, CapacityError):
+                return _Fate(Left.REFUSED, str(error))
+            if status is None:
+                raise
     if status.state not in (JobState.FAILED, JobState.STOPPED):
         return status
     if not status.no_capacity and known.failures + 1 >= order.attempts:

@@ -13,7 +13,7 @@ from typing import Any
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import Bundle, build_bundle, upload_bundle
 from ratchet.compute.cost import cost_of
-from ratchet.compute.order import JobOrder
+from ratchet.compute.order import JobOrder, JobStatus
 from ratchet.compute.placement import Offer
 from ratchet.contract import (
     CONFUSION_PNG,
@@ -37,6 +37,7 @@ from ratchet.loop.ticket import Ticket
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import job_output_key, order_key, report_key
 from ratchet.registry import ModelVersion, Provenance, Stage
+from ratchet.registry.registration import require_numbers
 
 _REPORT_TYPES = {
     REPORT_JSON: "application/json",
@@ -171,9 +172,29 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: st
     kept = _read_order(workshop, train_job)
     compute = str(kept.get("compute") or workshop.pipeline.training.compute)
     status = workshop.backend_of(compute).poll(train_job)
+    if status.archive_uri is None:
+        raise ArtefactError(
+            f"job {train_job} ended well and left no model: its script must write the six files of docs/training.md "
+            "into the folder that SM_MODEL_DIR names (/opt/ml/model) before it ends"
+        )
+    origin = _trace(workshop, ticket, status, run_id=run_id, prepare_job=prepare_job)
+    origin = dataclasses.replace(
+        origin, compute=compute, spot=bool(kept.get("spot")), placement=str(kept.get("because", ""))
+    )
+    with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
+        archive = Path(folder) / "model.tar.gz"
+        _download(workshop, archive_uri(workshop, train_job), archive)
+        require_numbers(archive)
+        return workshop.registry.register(
+            workshop.pipeline.model_name, archive, origin, status.metrics, writer=train_job
+        )
+
+
+def _trace(workshop: Workshop, ticket: Ticket, status: JobStatus, *, run_id: str, prepare_job: str) -> Provenance:
+    """Where the model of a training job came from."""
     cost = cost_of(status, workshop.settings.region, workshop.clock.now())
     champion = workshop.registry.champion(workshop.pipeline.model_name)
-    provenance = Provenance(
+    return Provenance(
         pipeline=workshop.pipeline.name,
         run_id=run_id,
         dataset=workshop.pipeline.data.dataset,
@@ -182,23 +203,14 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: st
         git_commit=ticket.git_commit,
         image_uri=status.image_uri,
         hyperparameters=dict(workshop.pipeline.training.hyperparameters),
-        job_name=train_job,
+        job_name=status.name,
         prepare_job=prepare_job,
         billable_seconds=status.billable_seconds,
         parent_version=champion.version if champion else None,
         cost_usd=cost.usd if cost else None,
         saved_usd=cost.saved_usd if cost else None,
-        compute=compute,
         instance_type=status.instance_type,
-        spot=bool(kept.get("spot")),
-        placement=str(kept.get("because", "")),
     )
-    with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
-        archive = Path(folder) / "model.tar.gz"
-        _download(workshop, archive_uri(workshop, train_job), archive)
-        return workshop.registry.register(
-            workshop.pipeline.model_name, archive, provenance, status.metrics, writer=train_job
-        )
 
 
 def record_evaluation(workshop: Workshop, version: int, evaluate_job: str) -> ModelVersion:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ratchet.aws.bucket import Bucket
-from ratchet.compute.cost import cost_of, tell_usd
+from ratchet.compute.advice import advise
+from ratchet.compute.cost import Cost, cost_of, tell_usd
 from ratchet.compute.course import Course
 from ratchet.compute.curve import draw_page
-from ratchet.compute.order import JobStatus
+from ratchet.compute.order import JobState, JobStatus
 from ratchet.data import still_for
 from ratchet.errors import RatchetError
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import curve_key
 
 _log = logging.getLogger(__name__)
+_SILENT = (
+    "it has printed no metric: there is no learning curve and no remaining time to tell. Print "
+    "ratchet.contract.metric_line(...) after each epoch"
+)
+_TAIL = 60  # lines at the end of a log that may say why a job failed
 _TELL_SECONDS = 60.0  # how often a long epoch is told again, with what it has cost by then
 
 
@@ -89,6 +96,8 @@ class JobWatch:
         self.more_offers = int(payload.get("more_offers", 0))
         self.cursor = ""
         self.course = Course(int(payload.get("epochs", 0)))
+        self.trains = "epochs" in payload
+        self._last_lines: deque[str] = deque(maxlen=_TAIL)
         self._undrawn = False
         self._told_at: datetime | None = None
         self._progress = ""
@@ -98,6 +107,7 @@ class JobWatch:
         status: JobStatus = self.backend.poll(self.name)
         page = self.backend.read_log(self.name, self.cursor)
         self.cursor = page.cursor
+        self._last_lines.extend(page.lines)
         now = self.workshop.clock.now()
         news = self.course.note(page.lines, now)
         self._undrawn = self._undrawn or news
@@ -105,7 +115,8 @@ class JobWatch:
             self._draw(status)
         parts = [part for part in (status.message, self._tell(status, now, news=news)) if part]
         message = f"{self.name}: {status.phase}" + (f" - {'; '.join(parts)}" if parts else "")
-        outcome: dict[str, Any] = {"job": self.name, "state": status.state.value, "message": status.message}
+        told = status.message if status.state is JobState.SUCCEEDED else advise(status.message, self._last_lines)
+        outcome: dict[str, Any] = {"job": self.name, "state": status.state.value, "message": told}
         if status.no_capacity and status.state.ended:
             outcome |= {"no_capacity": True, "more_offers": self.more_offers}
         return Look(done=status.state.ended, message=message, lines=tuple(page.lines), outcome=outcome)
@@ -117,8 +128,19 @@ class JobWatch:
             cost = cost_of(status, self.workshop.settings.region, now)
             spent = [f"{tell_usd(cost.usd)} so far"] if cost and cost.usd and not status.state.ended else []
             course = "" if status.state.ended else self.course.tell(status.started_at, now)
+            if self.trains and status.state is JobState.SUCCEEDED:
+                course = self._sum_up(cost)
             self._told_at, self._progress = now, ", ".join([course, *spent] if course else spent)
         return self._progress
+
+    def _sum_up(self, cost: Cost | None) -> str:
+        """What it came to, once it has ended well."""
+        words = [] if self.course.epochs else [_SILENT]
+        if cost and cost.saved_usd:
+            words.append(f"it cost {tell_usd(cost.usd)}, and Spot saved {tell_usd(cost.saved_usd)}")
+        elif cost:
+            words.append(f"it cost {tell_usd(cost.usd)}")
+        return "; ".join(words)
 
     def _draw(self, status: JobStatus) -> None:
         """Write the learning curve anew: a person may look at it while the job runs.

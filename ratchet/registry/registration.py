@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.aws import Bucket, create, replace
-from ratchet.contract import ContractError, sha256_file, unpack_archive, verify_manifest
+from ratchet.contract import PARAMS_FILE, ContractError, sha256_file, unpack_archive, verify_manifest
 from ratchet.errors import ArtefactError, SpecError
 from ratchet.naming import artefact_key, artefact_sk, model_pk
 from ratchet.registry.chronicle import Change, Chronicle
 from ratchet.registry.history import EventKind, Head
 from ratchet.registry.record import Birth, artefact_item, index_item, new_version_item
 from ratchet.registry.version import Provenance
+from ratchet.registry.weights import find_strange, read_weights
 
 _MODEL_NAME = re.compile(r"[a-z][a-z0-9-]{0,29}")
 
@@ -40,6 +41,28 @@ def inspect_archive(archive: Path) -> str:
         except ContractError as error:
             raise ArtefactError(f"{archive.name} is not registered: {error}") from error
     return sha256_file(archive)
+
+
+def require_numbers(archive: Path) -> None:
+    """Refuse a model whose weights are not all finite numbers: it would answer with nothing but NaN.
+
+    Raises
+    ------
+    ArtefactError
+        Names the first such array; also when the weights cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="ratchet-") as folder:
+        try:
+            unpack_archive(archive, Path(folder))
+            verify_manifest(Path(folder))
+        except ContractError as error:
+            raise ArtefactError(f"{archive.name} is not registered: {error}") from error
+        strange = find_strange(read_weights(Path(folder, PARAMS_FILE).read_bytes()))
+    if strange:
+        raise ArtefactError(
+            f"{archive.name} is not registered: its weights are no numbers (NaN or infinite), first in {strange!r}. "
+            "The training diverged: lower the learning rate, or look for such values in the data"
+        )
 
 
 def number_version(chronicle: Chronicle, bucket: Bucket, candidate: Candidate, digest: str) -> int:

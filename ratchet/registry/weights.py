@@ -17,6 +17,8 @@ _ARRAY_MAGICS = frozenset({0xF993FAC9, 0xF993FACA})  # with and without numpy's 
 _DENSE = 0
 _LETTERS = "fdeBibq"  # by MXNet's type flag, 0 to 6: struct's letters
 _MOST_DIMENSIONS = 32
+_HALF = "e"
+_FLOATS = frozenset({"f", "d", _HALF})
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,19 @@ def read_weights(content: bytes) -> dict[str, Weights]:
     if len(names) != len(arrays) or len(set(names)) != len(names):
         raise ArtefactError(f"the weights hold {len(arrays)} arrays under {len(set(names))} names")
     return dict(zip(names, arrays, strict=True))
+
+
+def find_strange(weights: Mapping[str, Weights]) -> str:
+    """Name of the first array that holds an infinity or something that is no number; empty when there is none."""
+    return next((name for name, array in weights.items() if array.letter in _FLOATS and not _is_finite(array)), "")
+
+
+def _is_finite(array: Weights) -> bool:
+    if array.letter == _HALF:
+        return all(map(math.isfinite, struct.unpack(f"<{math.prod(array.shape)}{_HALF}", array.raw)))
+    numbers = memoryview(array.raw).cast("f" if array.letter == "f" else "d")
+    # A sum is finite when all its numbers are; the other way round only a sum of huge ones may not be.
+    return math.isfinite(sum(numbers)) or all(map(math.isfinite, numbers))
 
 
 def _read_array(reader: _Reader) -> Weights:
