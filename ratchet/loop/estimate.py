@@ -19,7 +19,8 @@ def estimate_cost(workshop: Workshop, step: Step) -> str:
     limit, count = training.max_runtime_seconds, training.instance_count if step is Step.TRAIN else 1
     most = f"at most {tell_usd(price.cost_usd(limit, count))} for {tell_duration(limit)} on {count} {machine}"
     before = _as_before(workshop, price, count) if step is Step.TRAIN else ""
-    return f"{most}{before} ({tell_usd(price.usd_per_hour)} an hour, list price of {price.as_of})"
+    spare = "; spare machines cost less" if step is Step.TRAIN and training.spot else ""
+    return f"{most}{before}{spare} ({tell_usd(price.usd_per_hour)} an hour, list price of {price.as_of})"
 
 
 def tell_reuse(workshop: Workshop, placed: Placed) -> str:

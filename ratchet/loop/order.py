@@ -34,10 +34,12 @@ class Artefact:
     digest: str
 
 
-def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "") -> str:
-    """Digest of what a run would do with a dataset version: code, data rules and training parameters."""
+def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "", image_uri: str = "") -> str:
+    """Digest of what a run would do with a dataset version: code, image, data rules and training parameters."""
     rules = pipeline.data.model_dump(mode="json", exclude={"quiet_seconds", "max_wait_seconds"})
     training = pipeline.training.model_dump(mode="json", exclude=_HOW_IT_IS_BOUGHT)
+    if image_uri:
+        training["image_uri"] = image_uri
     return digest_of([pipeline.name, code_digest, rules, training, force_nonce])
 
 
@@ -71,13 +73,18 @@ class OrderBook:
         Who pays: goes into the tags.
     force_nonce
         Makes a forced rerun's jobs other jobs; empty otherwise.
+    image_uri
+        The pipeline's own image, by its digest; empty for what the spec says.
     """
 
-    def __init__(self, pipeline: Pipeline, *, code_uri: str, run_id: str, force_nonce: str = "") -> None:
+    def __init__(
+        self, pipeline: Pipeline, *, code_uri: str, run_id: str, force_nonce: str = "", image_uri: str = ""
+    ) -> None:
         self.pipeline = pipeline
         self.code_uri = code_uri
         self.run_id = run_id
         self.force_nonce = force_nonce
+        self.image_uri = image_uri or pipeline.training.image_uri
 
     def preparation(self, data_bucket: str, dataset_version: str) -> JobOrder:
         """Raw files into RecordIO shards."""
@@ -135,7 +142,7 @@ class OrderBook:
             instance_count=training.instance_count if trains else 1,
             channels=channels,
             hyperparameters=hyperparameters,
-            image_uri=training.image_uri,
+            image_uri=self.image_uri,
             volume_gib=training.volume_gib,
             max_runtime_seconds=training.max_runtime_seconds,
             metrics={Step.TRAIN: METRIC_NAMES, Step.EVALUATE: EVALUATION_METRICS}.get(step, ()),

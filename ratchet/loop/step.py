@@ -13,6 +13,7 @@ from typing import Any
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import Bundle, build_bundle, upload_bundle
 from ratchet.compute.cost import cost_of
+from ratchet.compute.image import pin_image
 from ratchet.compute.order import JobOrder, JobStatus
 from ratchet.compute.placement import Offer
 from ratchet.contract import (
@@ -64,7 +65,8 @@ def freeze(workshop: Workshop, request: Request, fingerprint: str = "") -> Ticke
     # A forced rerun must be other jobs than the first run's, and the same jobs when this task is tried again.
     nonce = str(uuid.uuid5(uuid.NAMESPACE_URL, request.run_id)) if request.force or request.no_reuse else ""
     # The claim is on the work itself, forced or not: else the next run would not know what a forced one has done.
-    identity = identify_work(workshop.pipeline, bundle.digest)
+    image = pin_image(workshop.aws, workshop.pipeline.training.image_uri) or ""
+    identity = identify_work(workshop.pipeline, bundle.digest, image_uri=image)
     key = ClaimKey(workshop.pipeline.name, manifest.version, identity)
     claim = workshop.claims.take(
         key, holder=request.run_id, force=request.force, reason=request.reason, who=request.who
@@ -84,6 +86,7 @@ def freeze(workshop: Workshop, request: Request, fingerprint: str = "") -> Ticke
             git_commit=bundle.git_commit,
             identity=identity,
             force_nonce=nonce,
+            image_uri=image,
         )
     if fingerprint and (claim.granted or claim.state is ClaimState.COMPLETED):
         # Not while another run has the work: should that one never end, the sweep must find the data again.
@@ -127,7 +130,13 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
     """
     ticket = Ticket.from_json(state["ticket"])
     Hold(workshop, ticket, run_id).renew()
-    book = OrderBook(workshop.pipeline, code_uri=ticket.code_uri, run_id=run_id, force_nonce=ticket.force_nonce)
+    book = OrderBook(
+        workshop.pipeline,
+        code_uri=ticket.code_uri,
+        run_id=run_id,
+        force_nonce=ticket.force_nonce,
+        image_uri=ticket.image_uri,
+    )
     if step is Step.PREPARE:
         order = book.preparation(workshop.deployment.data_bucket, ticket.dataset_version)
     elif step is Step.TRAIN:

@@ -15,6 +15,8 @@ class Ticket:
     ----------
     granted
         Whether this run is the one that trains this dataset version; if not, `reason` says who does or did.
+    image_uri
+        The pipeline's own image, by its digest where that is known; empty for AWS's.
     """
 
     granted: bool
@@ -25,6 +27,7 @@ class Ticket:
     git_commit: str = ""
     identity: str = ""
     force_nonce: str = ""
+    image_uri: str = ""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Ticket:

@@ -53,6 +53,12 @@ def live_versions(loop: Loop) -> set[str]:
     return {str(answer["model"]["version"]) for answer in ask_all(loop.session, image, TARGETS).values()}
 
 
+def told(loop: Loop, run: str, what: str) -> list[str]:
+    """Lines of the training task's log that hold something."""
+    lines = loop.airflow().task_log(DAG, run, "train", max(1, loop.task(run, "train")["try_number"]))
+    return [line for line in lines if what in line]
+
+
 def stages(loop: Loop) -> dict[int, Stage]:
     return {version.version: version.stage for version in loop.workshop.registry.list(PIPELINE)}
 
@@ -280,14 +286,17 @@ def test_a_task_marked_failed_stops_the_remote_job(loop):
         run = loop.start(force=True, reason="to be stopped")
         job = loop.wait_for("the training job", lambda: [name for name in loop.jobs("train") if name not in before])[0]
         loop.wait_for("the training task to wait", lambda: loop.task(run, "train")["state"] == "deferred")
+        for what in (METRIC_PREFIX, "train_loss", "so far"):
+            loop.wait_for(f"{what} in the log of the waiting task", lambda what=what: told(loop, run, what), 30.0)
         path = f"/dags/{DAG}/dagRuns/{run}/taskInstances/train"
         loop.airflow()._call("PATCH", path, {"new_state": "failed"})
         backend = loop.workshop.backend
-        loop.wait_for("the remote job's end", lambda: backend.poll(job).state.ended, 150.0)
+        loop.wait_for("the remote job's end", lambda: backend.poll(job).state.ended, 60.0)
     finally:
         file.write_text(good)
     assert backend.poll(job).state is JobState.STOPPED
     assert loop.end(run) == "failed"
+    assert told(loop, run, METRIC_PREFIX)
     assert live_versions(loop) == {str(champion(loop).version)}
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratchet.errors import ArtefactError
-from ratchet.registry.weights import Weights, measure_distance, read_weights
+from ratchet.registry.weights import Weights, find_strange, measure_distance, read_weights
 
 
 def weights(*numbers, letter="f", shape=None):
@@ -78,3 +78,15 @@ def test_the_largest_difference_is_named():
 )
 def test_weights_that_cannot_be_compared_are_infinitely_far(other):
     assert measure_distance({"arg:a": weights(1.0, 2.0)}, other).largest == math.inf
+
+
+@pytest.mark.parametrize("letter", ["e", "f", "d"])
+@pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
+def test_what_is_no_number_is_found_by_the_name_of_its_array(letter, strange):
+    good, bad = weights(1.0, 2.0, letter=letter), weights(1.0, strange, letter=letter)
+    assert find_strange({"a": good, "b": good}) == ""
+    assert find_strange({"a": good, "b": bad}) == "b"
+
+
+def test_numbers_whose_sum_is_too_large_are_numbers_still():
+    assert find_strange({"a": weights(1.7e308, 1.7e308, letter="d"), "b": weights(3, letter="i")}) == ""
