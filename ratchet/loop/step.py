@@ -88,16 +88,20 @@ def freeze(workshop: Workshop, request: Request, fingerprint: str = "") -> Ticke
             force_nonce=nonce,
             image_uri=image,
         )
+    # Not while another run has the work: should that one never end, the sweep must find the data again.
     if fingerprint and (claim.granted or claim.state is ClaimState.COMPLETED):
-        # Not while another run has the work: should that one never end, the sweep must find the data again.
-        workshop.sightings.note(
-            workshop.pipeline.name,
-            data.dataset,
-            fingerprint=fingerprint,
-            dataset_version=manifest.version,
-            run_id=request.run_id,
-        )
+        _note_sighting(workshop, manifest, request, fingerprint)
     return ticket
+
+
+def _note_sighting(workshop: Workshop, manifest: Manifest, request: Request, fingerprint: str) -> None:
+    workshop.sightings.note(
+        workshop.pipeline.name,
+        workshop.pipeline.data.dataset,
+        fingerprint=fingerprint,
+        dataset_version=manifest.version,
+        run_id=request.run_id,
+    )
 
 
 def _lay_out(workshop: Workshop, manifest: Manifest, bundle: Bundle) -> str:

@@ -82,7 +82,23 @@ def test_run_starts_the_loop_and_links_to_it(desk):
     desk.server.tell("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": RUN})
     answer = desk.ask("run", "digits", "--force", "--reason", "why not")
     assert answer == {"run": RUN, "dag": DAG, "link": f"{desk.server.url}/dags/{DAG}/runs/{RUN}"}
-    assert desk.server.last("POST").body["conf"] == {"dataset_version": "", "force": True, "reason": "why not"}
+    assert desk.server.last("POST").body["conf"] == {
+        "dataset_version": "",
+        "force": True,
+        "no_reuse": False,
+        "reason": "why not",
+    }
+
+
+def test_run_asks_for_new_jobs_alone(desk):
+    desk.server.tell("POST", f"/dags/{DAG}/dagRuns", {"dag_run_id": RUN})
+    desk.ask("run", "digits", "--no-reuse")
+    assert desk.server.last("POST").body["conf"] == {
+        "dataset_version": "",
+        "force": False,
+        "no_reuse": True,
+        "reason": "",
+    }
 
 
 def test_run_refuses_a_forced_run_without_a_reason_before_anything_starts(desk):

@@ -6,8 +6,10 @@ import pytest
 from loop_parts import DIGITS, change
 
 from ratchet.compute.order import Channel
+from ratchet.compute.placement import Offer
 from ratchet.contract import METRIC_NAMES
-from ratchet.loop.order import EVALUATION_METRICS, Artefact, OrderBook, identify_work
+from ratchet.loop.order import EVALUATION_METRICS, Artefact, OrderBook, Step, identify_work, list_offers
+from ratchet.spec import Fallback
 
 CODE = "c" * 64
 WORK = identify_work(DIGITS, CODE)
@@ -24,6 +26,7 @@ WORK = identify_work(DIGITS, CODE)
         identify_work(change(DIGITS, "training", hyperparameters={"epochs": 13}), CODE),
         identify_work(change(DIGITS, "training", instance_type="ml.p3.2xlarge"), CODE),
         identify_work(change(DIGITS, "training", image_uri="mine:1"), CODE),
+        identify_work(DIGITS, CODE, image_uri="mine@sha256:1"),
         identify_work(DIGITS.model_copy(update={"name": "cats"}), CODE),
     ],
 )
@@ -38,7 +41,12 @@ def test_what_decides_the_result_makes_other_work(other):
         identify_work(change(DIGITS, "data", max_wait_seconds=99.0), CODE),
         identify_work(change(DIGITS, "approval", approvers=("bob",)), CODE),
         identify_work(change(DIGITS, "release", tasks=3), CODE),
-        identify_work(change(DIGITS, "training", spot=True, spot_wait_seconds=7, checkpoints=True), CODE),
+        identify_work(
+            change(
+                DIGITS, "training", spot=True, spot_wait_seconds=7, checkpoints=True, fallback=(Fallback(spot=False),)
+            ),
+            CODE,
+        ),
         identify_work(DIGITS.model_copy(update={"schedule": None, "owner": "me"}), CODE),
     ],
 )
@@ -81,6 +89,17 @@ def test_only_a_training_runs_on_spare_machines_and_it_stays_the_same_job():
     assert (order.spot, order.spot_wait_seconds, order.checkpoints) == (True, 7, True)
     assert order.name(0) == book().training("s3://p").name(0)
     assert not spare.preparation("data", "v" * 64).spot
+
+
+def test_the_policy_s_machines_are_tried_in_order_and_none_twice():
+    others = (Fallback(spot=False), Fallback(instance_type="ml.g5.xlarge"), Fallback(instance_type="ml.m5.large"))
+    spare = change(DIGITS, "training", spot=True, fallback=others)
+    assert list_offers(spare, Step.TRAIN) == (
+        Offer("sagemaker", "ml.m5.large", spot=True),
+        Offer("sagemaker", "ml.m5.large"),
+        Offer("sagemaker", "ml.g5.xlarge", spot=True),
+    )
+    assert list_offers(spare, Step.EVALUATE) == (Offer("sagemaker", DIGITS.training.preparation_instance_type),)
 
 
 def test_a_script_that_writes_no_checkpoints_gets_no_place_for_them():

@@ -37,6 +37,14 @@ def test_reads_the_pipeline_that_ships():
     assert pipeline.release.targets == ("ecs", "lambda")
 
 
+def test_a_fallback_may_be_the_name_of_a_type_alone(write):
+    pipeline = load_pipeline(write(GOOD.replace("network: lenet", "fallback: [ml.g5.xlarge, {spot: true}]")))
+    assert [(other.instance_type, other.spot) for other in pipeline.training.fallback] == [
+        ("ml.g5.xlarge", None),
+        (None, True),
+    ]
+
+
 @pytest.mark.parametrize("keys", ["spot: true", "entry_point: my.py\n  checkpoints: true\n  spot: true"])
 def test_takes_spot_where_a_checkpoint_is_gone_on_from(write, keys):
     assert load_pipeline(write(GOOD.replace("network: lenet", keys))).training.spot
@@ -58,9 +66,20 @@ def test_takes_spot_where_a_checkpoint_is_gone_on_from(write, keys):
         ("optimizer: adam", "optimizer: [adam]", ["training.hyperparameters", "'optimizer' must be text"]),
         ("targets: [ecs, lambda]", "targets: [moon]", ["release.targets.0", "'ecs' or 'lambda'"]),
         ("name: digits\n", "", ["name", "is missing"]),
-        ("network: lenet", "checkpoints: false\n  spot: true", ["training.spot", "needs checkpoints", "leave `spot`"]),
+        (
+            "network: lenet",
+            "checkpoints: false\n  spot: true",
+            ["training.spot", "spot needs checkpoints", "leave `spot`"],
+        ),
         ("network: lenet", "entry_point: my.py\n  spot: true", ["training.spot", "`checkpoints: true`", "found True"]),
-        ("network: lenet", "source_folder: my\n  spot: true", ["training.spot", "needs checkpoints"]),
+        ("network: lenet", "fallback: [{}]", ["training.fallback.0", "`instance_type` or `spot`"]),
+        ("network: lenet", "fallback: [ml p3]", ["training.fallback.0.instance_type", "pattern"]),
+        (
+            "network: lenet",
+            "checkpoints: false\n  fallback: [{spot: true}]",
+            ["training.fallback", "spot needs checkpoints"],
+        ),
+        ("network: lenet", "source_folder: my\n  spot: true", ["training.spot", "spot needs checkpoints"]),
     ],
 )
 def test_answers_a_mistake_with_file_key_and_what_is_allowed(write, wrong, right, parts):
