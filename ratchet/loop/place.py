@@ -40,6 +40,7 @@ class Placed:
 class _Fate:
     left: Left
     because: str
+    tried_now: bool  # else the job had ended before this call
 
 
 def place(workshop: Workshop, order: JobOrder, offers: Sequence[Offer], *, run_id: str) -> Placed:
@@ -69,7 +70,7 @@ def place(workshop: Workshop, order: JobOrder, offers: Sequence[Offer], *, run_i
                 continue
             found = _carry_out(workshop, order, known)
             if isinstance(found, _Fate):
-                if found.left is Left.REFUSED:
+                if found.tried_now:
                     refusals[known.last.offer] = found.because
                 _move_on(book, known.leave(order, offers, found.left, run_id=run_id, because=found.because), refusals)
             elif book.read().last.job == found.name:
@@ -86,24 +87,26 @@ def _carry_out(workshop: Workshop, order: JobOrder, known: Placements) -> JobSta
     """Do what the last placement says; return its job, or why it is no good."""
     last = known.last
     status = _find(workshop.backend_of(last.offer.compute), last.job)
+    fresh = status is None
     if status is None:
         _require_ended(workshop, known)
         short = workshop.quotas.find_shortfall(last.offer, order.instance_count)
         if short:
-            return _Fate(Left.REFUSED, short)
+            return _Fate(Left.REFUSED, short, fresh)
         try:
             status = _start(workshop, order, last)
         except (CapacityError, JobError) as error:
             status = _find(workshop.backend_of(last.offer.compute), last.job)  # made, and ended at once?
             if status is None and isinstance(error, CapacityError):
-                return _Fate(Left.REFUSED, str(error))
+                return _Fate(Left.REFUSED, str(error), fresh)
             if status is None:
                 raise
     if status.state not in (JobState.FAILED, JobState.STOPPED):
         return status
     if not status.no_capacity and known.failures + 1 >= order.attempts:
         return _start(workshop, order, last)  # there is no further attempt, and the backend says why
-    return _Fate(Left.NO_CAPACITY if status.no_capacity else Left.FAILED, f"job {status.name}: {status.message}")
+    left = Left.NO_CAPACITY if status.no_capacity else Left.FAILED
+    return _Fate(left, f"job {status.name}: {status.message}", fresh and status.no_capacity)
 
 
 def _move_on(book: PlacementBook, after: Placements, refusals: dict[Offer, str]) -> None:

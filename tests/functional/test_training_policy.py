@@ -137,7 +137,7 @@ class World:
 
     def _upload(self, key, seed):
         noise = random.Random(seed)
-        rows = [f"{noise.gauss(3 * (n % 2), 1):.3f},{noise.random():.3f},{('no', 'yes')[n % 2]}" for n in range(400)]
+        rows = [f"{noise.gauss(3 * (n % 2), 1):.3f},{noise.random():.3f},{('no', 'yes')[n % 2]}" for n in range(250)]
         body = ("height,noise,label\n" + "\n".join(rows) + "\n").encode()
         where = {"Bucket": self.deployment.data_bucket, "Key": f"datasets/heights/{key}"}
         self.door.client("s3").put_object(**where, Body=body, ChecksumAlgorithm="SHA256")

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from domain_world import DEPLOYMENT
@@ -35,6 +36,7 @@ class Yard:
     full: set[str] = field(default_factory=set)
     jobs: dict[str, JobStatus] = field(default_factory=dict)
     orders: list[JobOrder] = field(default_factory=list)
+    born: dict[str, Any] = field(default_factory=dict)
     before_make: Callable[[], None] = lambda: None
 
     def poll(self, name):
@@ -64,7 +66,7 @@ class Yard:
         if order.instance_type in self.full:
             raise CapacityError(f"{order.instance_type} is sold out")
         self.orders.append(order)
-        self.jobs[name] = JobStatus(name, JobState.RUNNING, "Starting")
+        self.jobs[name] = replace(JobStatus(name, JobState.RUNNING, "Starting"), **self.born)
         return self.jobs[name]
 
     @property
@@ -119,6 +121,15 @@ def test_a_job_that_found_no_machine_gives_way_too_and_its_place_is_kept_when_th
     shop.yards["ec2"].end(second.status.name, message="none either", no_capacity=True)
     third = put(shop)
     assert (third.placement.offer, third.status.name) == (BIG, ORDER.name(1))
+
+
+def test_a_machine_that_is_taken_back_at_once_is_asked_for_once_a_try(shop):
+    sagemaker = shop.yards["sagemaker"]
+    sagemaker.born = {"state": JobState.FAILED, "message": "CapacityError: none", "no_capacity": True}
+    for tries in (1, 2, 3):
+        with pytest.raises(CapacityError, match="CapacityError: none"):
+            put(shop, BIG)
+        assert len(sagemaker.orders) == tries
 
 
 def test_spare_machines_give_way_to_the_same_type_on_demand_with_the_same_checkpoints(shop):
