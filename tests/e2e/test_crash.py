@@ -41,7 +41,9 @@ def test_a_part_killed_at_any_point_of_a_training_finds_its_job_again(crashes):
         dag = chance.choice(("crash", "crash", "crash_in_worker"))
         run = crashes.start(dag)
         runs += 1
-        for _ in range(min(KILLS_A_RUN, KILLS - killed)):
+        for number in range(min(KILLS_A_RUN, KILLS - killed)):
+            if number:  # the first one strikes anywhere on the way to the job
+                crashes.wait_for("the training job", lambda expected=before + runs: len(crashes.jobs()) >= expected)
             time.sleep(chance.uniform(0.0, 8.0))
             victim = chance.choice(("scheduler", "worker", "triggerer"))
             crashes.kill(victim, chance)
