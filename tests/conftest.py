@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 ROOT = Path(__file__).resolve().parents[1]
 
 if "AIRFLOW_HOME" not in os.environ:
@@ -17,3 +19,7 @@ if "AIRFLOW_HOME" not in os.environ:
 os.environ |= {"LOCALCLOUD_ACCESS_KEY_ID": "test", "LOCALCLOUD_SECRET_ACCESS_KEY": "test"}
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(ROOT / "dags")
+
+# How fast a machine is says nothing about a property.
+settings.register_profile("ratchet", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ratchet")
