@@ -10,11 +10,20 @@ import json
 import re
 import struct
 import tarfile
+import unicodedata
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 CONTRACT_VERSION = 1
+
+# What a model is asked about, by the layout of its input.
+KINDS = {"NCHW": "image", "NC": "table", "NT": "text"}
+TOKENIZERS = ("words", "characters")
+PADDING, UNKNOWN = 0, 1  # token numbers; the vocabulary's come after them
+MAX_TEXT_LETTERS = 100_000  # of a longer one training sees the beginning, and serving refuses it
+_WORDS = re.compile(r"\w+|[^\w\s]")
 
 SYMBOL_FILE = "model-symbol.json"
 PARAMS_FILE = "model-0000.params"
@@ -168,12 +177,15 @@ def copy_name(key: str, version_id: str) -> str:
 
 @dataclass(frozen=True)
 class Signature:
-    """How to feed a model: shape, layout and the preprocessing that training used.
+    """How to feed a model: kind, shape and the preprocessing that training used.
 
-    A pixel `p` (0 to 255) of channel `c` becomes `(p - mean[c]) * scale / std[c]`.
+    - image: a pixel `p` (0 to 255) of channel `c` becomes `(p - mean[c]) * scale / std[c]`.
+    - table: a row has the `features` in this order, `width` of them; the value `v` of column `c` becomes
+      `(v - mean[c]) * scale / std[c]`.
+    - text: `number_tokens` makes `width` token numbers of it.
     """
 
-    channels: int  # 1 grey, 3 RGB
+    channels: int  # 1 grey, 3 RGB; 1 for what is no image
     height: int
     width: int
     labels: Tuple[str, ...]
@@ -181,15 +193,34 @@ class Signature:
     std: Tuple[float, ...]
     scale: float = 1.0
     dtype: str = "float32"
-    layout: str = "NCHW"
+    layout: str = "NCHW"  # a key of KINDS
     resize: str = "bilinear"
     input_name: str = "data"
     output: str = "logits"  # or "probabilities"
     contract_version: int = CONTRACT_VERSION
+    # Signatures from before there were tables and texts end here.
+    features: Tuple[str, ...] = ()
+    tokenizer: str = ""  # one of TOKENIZERS
+    vocabulary: Tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What the model is asked about: `image`, `table` or `text`; empty for a layout that nobody knows."""
+        return KINDS.get(self.layout, "")
+
+    @property
+    def input_shape(self) -> Tuple[int, ...]:
+        """The shape of one example: (channels, height, width) of an image, (width,) of a row or a text."""
+        return (self.channels, self.height, self.width) if self.kind == "image" else (self.width,)
+
+    @property
+    def token_count(self) -> int:
+        """How many token numbers there are: padding, the unknown one, and the vocabulary's."""
+        return UNKNOWN + 1 + len(self.vocabulary)
 
     def to_json(self) -> Dict[str, Any]:
-        """A plain dictionary, as `signature.json` holds it."""
-        return asdict(self)
+        """A plain dictionary, as `signature.json` holds it; `kind` is for people and other programs."""
+        return {**asdict(self), "kind": self.kind}
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Signature:
@@ -199,13 +230,41 @@ class Signature:
                 "signature.json is of contract version %s, this reader knows %s: serve it with a newer Ratchet"
                 % (raw.get("contract_version"), CONTRACT_VERSION)
             )
+        later: Dict[str, Any] = {"features": (), "tokenizer": "", "vocabulary": ()}
         try:
-            fields = {name: raw[name] for name in cls.__dataclass_fields__}
+            fields = {name: raw[name] if name in raw else later[name] for name in cls.__dataclass_fields__}
         except KeyError as error:
             raise ContractError("signature.json lacks the key %s" % error) from error
-        for name in ("labels", "mean", "std"):
+        for name in ("labels", "mean", "std", "features", "vocabulary"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
+
+
+def split_tokens(text: str, tokenizer: str) -> Iterator[str]:
+    """The tokens of a text, in its order: words and signs, or characters; of equal forms of a letter one, and small."""
+    plain = unicodedata.normalize("NFKC", text).lower()
+    if tokenizer == "characters":
+        return iter(" ".join(plain.split()))
+    return (match.group() for match in _WORDS.finditer(plain))
+
+
+def number_tokens(text: str, tokenizer: str, numbers: Mapping[str, int], length: int) -> List[int]:
+    """The numbers of a text's first tokens, filled up in front so that the text's end is the sequence's end.
+
+    Parameters
+    ----------
+    numbers
+        From the vocabulary's tokens to their numbers, see `number_vocabulary`.
+    length
+        How many numbers come out.
+    """
+    found = [numbers.get(token, UNKNOWN) for token in islice(split_tokens(text, tokenizer), length)]
+    return [PADDING] * (length - len(found)) + found
+
+
+def number_vocabulary(vocabulary: Tuple[str, ...]) -> Dict[str, int]:
+    """From each token of a vocabulary to its number."""
+    return {token: UNKNOWN + 1 + place for place, token in enumerate(vocabulary)}
 
 
 def write_manifest(folder: Path) -> Dict[str, str]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,29}$", description="Small letters, digits and hyphens.")]
 Percent = Annotated[float, Field(ge=0, le=100)]
-Format = Literal["images", "recordio", "csv"]
+Format = Literal["images", "recordio", "csv", "text"]
 
 
 class Part(BaseModel):
@@ -44,6 +44,21 @@ class Csv(Part):
     label_column: str = Field("label", min_length=1)
     features: tuple[str, ...] = Field((), description="Columns to learn from; empty means all others.")
     delimiter: str = Field(",", min_length=1, max_length=1)
+    text_column: str = Field("", description="Column of the texts to learn from, instead of numbers.")
+
+    @model_validator(mode="after")
+    def _learns_from_one_thing(self) -> Csv:
+        if self.text_column and self.features:
+            raise ValueError("learn from `features` or from `text_column`, not from both: remove one")
+        return self
+
+
+class Text(Part):
+    """What of a text the network is fed."""
+
+    tokenizer: Literal["words", "characters"] = Field("words", description="What a text is cut into.")
+    length: int = Field(100, ge=1, le=10_000, description="So many words or characters of each are looked at.")
+    vocabulary: int = Field(20_000, ge=1, le=1_000_000, description="At most so many different ones are known.")
 
 
 class Column(Part):
@@ -75,15 +90,16 @@ class Data(Part):
     """Which dataset, and what must hold before money is spent on it."""
 
     dataset: Name
-    format: Format = Field("images", description="Image folders, MXNet's record files, or tables with a label column.")
+    format: Format = Field("images", description="Image folders, MXNet's record files, tables, or text folders.")
     freeze: Literal["reference", "copy"] = Field(
         "reference", description="Train on the objects where they lie, or on copies that nobody overwrites."
     )
     labels: tuple[str, ...] = Field((), description="Required classes; empty means whatever the dataset holds.")
     image: Image = Image()
     csv: Csv = Csv()
+    text: Text = Text()
     checks: Checks = Checks()
-    min_images_per_class: int = Field(1, ge=1, description="Images, records or rows.")
+    min_images_per_class: int = Field(1, ge=1, description="Images, records, rows or texts.")
     max_unreadable_percent: Percent = 0.0
     quiet_seconds: float = Field(60.0, ge=0, le=86_400, description="How long the prefix must have been still.")
     max_wait_seconds: float = Field(3600.0, gt=0, le=7 * 86_400, description="Freeze then, still or not.")
@@ -96,3 +112,8 @@ class Data(Part):
         if self.format != "images" and (checks.width or checks.height or checks.channels):
             raise ValueError("checks of width, height and channels are for image folders: remove them")
         return self
+
+    @property
+    def holds_texts(self) -> bool:
+        """Whether an example is a text, in a file of its own or in a table's column."""
+        return self.format == "text" or (self.format == "csv" and bool(self.csv.text_column))

@@ -128,7 +128,7 @@ class Release(Part):
     targets: tuple[Target, ...] = Field(get_args(Target), min_length=1)
     tasks: int = Field(2, ge=1, le=1000, description="Running copies of the ECS service.")
     canary_percent: Percent = Field(10.0, description="First share of the Lambda alias's traffic.")
-    smoke_images: int = Field(5, ge=1, le=10)
+    smoke_images: int = Field(5, ge=1, le=10, description="Test examples, of whatever kind, that every target answers.")
     health_timeout_seconds: int = Field(900, ge=30, le=7200)
     bake_seconds: int = Field(
         0, ge=0, le=86400, description="How long a first share, and in the end the whole, is watched for alarms."

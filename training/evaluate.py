@@ -15,8 +15,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from ratchet.contract import CONTRACT_VERSION, REPORT_JSON, SMOKE_FILE, metric_line
+from ratchet.contract import CONTRACT_VERSION, REPORT_JSON, SMOKE_FILE, Signature, metric_line
 from training.container import Arguments, Container, run, set_threads
+from training.feed import make_arranger
 from training.measure import Measurement, arrange, choose_examples, subtract
 from training.recordio import Record, read_records
 from training.report import Mistake, write_report
@@ -72,17 +73,26 @@ def make_report(statistics: Dict[str, Any], measurements: Sequence[Measurement])
 
 
 def pick(shard: Path, numbers: Sequence[int]) -> Dict[int, bytes]:
-    """The images of some examples."""
+    """The bytes of some examples."""
     wanted = set(numbers)
     return {record.number: record.payload for record in read_records(shard) if record.number in wanted}
 
 
-def make_smoke(challenger: Measurement, keys: Sequence[str], pngs: Dict[int, bytes]) -> Dict[str, Any]:
+def quote(payload: bytes, signature: Signature, columns: Sequence[str]) -> Dict[str, Any]:
+    """An example as the serving processes are to be asked about it."""
+    if signature.kind == "table":
+        return {"row": make_arranger(signature, columns)(payload).tolist()}
+    if signature.kind == "text":
+        return {"text": payload.decode("utf-8")}
+    return {"image_base64": base64.b64encode(payload).decode()}
+
+
+def make_smoke(challenger: Measurement, keys: Sequence[str], quotes: Dict[int, Dict[str, Any]]) -> Dict[str, Any]:
     """Examples with the challenger's own answers: what every serving process has to say too."""
     examples = [
         {
             "key": keys[number],
-            "image_base64": base64.b64encode(pngs[number]).decode(),
+            **quotes[number],
             "label": challenger.labels[challenger.truth[number]],
             "expected_label": challenger.name(number),
             "probability": challenger.confidence[number],
@@ -95,16 +105,21 @@ def make_smoke(challenger: Measurement, keys: Sequence[str], pngs: Dict[int, byt
 def evaluate(prepared: Path, models: Sequence[Model], target: Path) -> Dict[str, Any]:
     """Write the report of the challenger, and of the champion where there is one, into `target`; return it."""
     statistics = read_statistics(prepared, ["test"])
+    for model in models:
+        model.take(statistics)
     shard, keys = shard_path(prepared, "test"), statistics["keys"]["test"]
     measurements = examine(models, shard, statistics["labels"])
     challenger = measurements[0]
     report = make_report(statistics, measurements)
     wrong = [number for number, correct in enumerate(challenger.correct) if not correct][:_MISTAKES_SHOWN]
-    pngs = pick(shard, wrong + choose_examples(challenger.truth, challenger.correct, _SMOKE_EXAMPLES))
+    payloads = pick(shard, wrong + choose_examples(challenger.truth, challenger.correct, _SMOKE_EXAMPLES))
     target.mkdir(parents=True, exist_ok=True)
     (target / REPORT_JSON).write_text(json.dumps(report, sort_keys=True), "utf-8")
-    (target / SMOKE_FILE).write_text(json.dumps(make_smoke(challenger, keys, pngs), sort_keys=True), "utf-8")
-    labels, shown = statistics["labels"], {} if "features" in statistics else pngs
+    signature, columns = models[0].signature, statistics.get("features", ())
+    quotes = {number: quote(payload, signature, columns) for number, payload in payloads.items()}
+    smoke = make_smoke(challenger, keys, quotes)
+    (target / SMOKE_FILE).write_text(json.dumps(smoke, sort_keys=True), "utf-8")
+    labels, shown = statistics["labels"], payloads if signature.kind == "image" else {}
     mistakes = [
         Mistake(
             keys[n],

@@ -16,7 +16,6 @@ from training.batches import Batches, share
 from training.checkpoint import BEST, PARAMS, STATES, Progress
 from training.cluster import ALONE, Group
 from training.optimizer_state import load_state, save_state
-from training.shard import input_shape
 
 Sums = Tuple[float, float, int]  # loss, hits, examples
 _EPOCH_SEEDS = 10_007
@@ -59,7 +58,8 @@ class Learner:
         self.best = best
         mx.random.seed(options.seed)
         signature = batches.signature
-        self.net = zoo.build(options.network, len(signature.labels), signature.channels)
+        inputs = signature.token_count if signature.kind == "text" else signature.channels
+        self.net = zoo.build(options.network, len(signature.labels), inputs)
         self.net.initialize(mx.init.Xavier(), ctx=contexts)
         # Layers that learn their input's size learn it now, so that the parameters can be saved and loaded.
         self.probe()
@@ -87,7 +87,7 @@ class Learner:
 
     def probe(self) -> None:
         """Ask the network about an empty example."""
-        shape = (1, *input_shape(self.batches.signature))
+        shape = (1, *self.batches.signature.input_shape)
         for context in self.contexts:
             self.net(mx.nd.zeros(shape, ctx=context)).wait_to_read()
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Dict, Sequence
 
 import mxnet as mx
 import numpy as np
 
 from ratchet.contract import (
     ARCHIVE_FILE,
+    KINDS,
     PARAMS_FILE,
     SIGNATURE_FILE,
     SYMBOL_FILE,
@@ -22,7 +23,7 @@ from ratchet.contract import (
     verify_manifest,
 )
 from training.container import DataProblem
-from training.imagery import decode, to_array
+from training.feed import make_feeder
 from training.measure import softmax
 
 
@@ -58,9 +59,26 @@ class Model:
             )
         except (ContractError, OSError, ValueError, RuntimeError) as error:
             raise DataProblem("the model in channel %r is refused: %s" % (self.name, str(error).strip())) from error
+        self._feed = make_feeder(self.signature)
 
-    def answer(self, pngs: Sequence[bytes]) -> np.ndarray:
-        """Probabilities for images or rows of a table, fed as the model's own signature says.
+    def take(self, statistics: Dict[str, Any]) -> None:
+        """Be asked about the examples that these statistics were made of, whatever order their columns have.
+
+        Raises
+        ------
+        DataProblem
+            When the model is for examples of another kind, or needs a column that they do not have.
+        """
+        kind = KINDS.get(statistics.get("layout", "NCHW"))
+        if kind != self.signature.kind:
+            raise DataProblem(
+                "the model in channel %r answers examples of kind %r, these are %r: a model of another kind needs "
+                "a name of its own" % (self.name, self.signature.kind, kind)
+            )
+        self._feed = make_feeder(self.signature, statistics.get("features", ()))
+
+    def answer(self, payloads: Sequence[bytes]) -> np.ndarray:
+        """Probabilities for images, rows of a table or texts, fed as the model's own signature says.
 
         Shape (examples, classes), float64.
 
@@ -69,23 +87,14 @@ class Model:
         DataProblem
             When the network does not answer one number for each label.
         """
-        batch = mx.nd.array(np.stack([self._feed(png) for png in pngs]), ctx=self._context)
+        batch = mx.nd.array(np.stack([self._feed(payload) for payload in payloads]), ctx=self._context)
         output = self._net(batch).asnumpy().astype(np.float64)
-        if output.shape != (len(pngs), len(self.signature.labels)):
+        if output.shape != (len(payloads), len(self.signature.labels)):
             raise DataProblem(
                 "the model in channel %r answers shape %s, its signature names %d labels: train it again"
                 % (self.name, output.shape, len(self.signature.labels))
             )
         return softmax(output) if self.signature.output == "logits" else output
-
-    def _feed(self, png: bytes) -> np.ndarray:
-        signature = self.signature
-        if signature.layout == "NC":
-            row = np.frombuffer(png, dtype="<f4")
-            return (row - np.float32(signature.mean)) * (np.float32(signature.scale) / np.float32(signature.std))
-        pixels = to_array(decode(png, signature.channels, signature.height, signature.width)).astype(np.float32)
-        normal = (pixels - np.float32(signature.mean)) * (np.float32(signature.scale) / np.float32(signature.std))
-        return normal.transpose(2, 0, 1)
 
 
 def _open(archive: Path, digest: str, target: Path) -> None:

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from ratchet.contract import CONTRACT_VERSION, SPLITS, STATISTICS_FILE, split_of
+from ratchet.contract import CONTRACT_VERSION, SPLITS, STATISTICS_FILE, TOKENIZERS, split_of
 from training.container import Arguments, Container, at_least, processors, run
 from training.dataset import (
     Entry,
@@ -32,8 +32,9 @@ from training.imagery import Unreadable, decode, encode_png, to_array
 from training.pixels import Pixels, count_values
 from training.records import count_labels, read_items
 from training.shard import ShardWriter
-from training.source import open_sources
+from training.source import Source, open_sources
 from training.tables import prepare_tables
+from training.texts import prepare_texts, read_column, read_files
 
 _AHEAD = 4  # images in memory for each processor
 
@@ -100,10 +101,14 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--min-images-per-class", type=at_least(1, int), default=1)
     parser.add_argument("--max-unreadable-percent", type=at_least(0, float), default=0.0)
     parser.add_argument("--names", choices=("keys", "copies"), default="keys", help="how the dataset's files are named")
-    parser.add_argument("--format", choices=("images", "recordio", "csv"), default="images")
+    parser.add_argument("--format", choices=("images", "recordio", "csv", "text"), default="images")
     parser.add_argument("--label-column", default="label", help="of tables")
     parser.add_argument("--features", default="", help="columns of tables to learn from; comma-separated")
     parser.add_argument("--delimiter", default=",", help="of tables")
+    parser.add_argument("--text-column", default="", help="of tables whose examples are texts")
+    parser.add_argument("--tokenizer", choices=TOKENIZERS, default="words", help="what a text is cut into")
+    parser.add_argument("--length", type=at_least(1, int), default=100, help="tokens of a text that are looked at")
+    parser.add_argument("--vocabulary", type=at_least(1, int), default=20_000, help="at most so many tokens are known")
     return parser.parse_args(arguments)
 
 
@@ -146,7 +151,10 @@ def prepare(source: Path, frozen: Frozen, target: Path, options: argparse.Namesp
     """
     target.mkdir(parents=True, exist_ok=True)
     if options.format == "csv":
-        described = prepare_tables(open_sources(source, frozen, options.names, ".csv"), target, options)
+        described = prepare_csv(open_sources(source, frozen, options.names, ".csv"), target, options)
+    elif options.format == "text":
+        passages = read_files(source, frozen, options.names)
+        described = prepare_texts(frozen.count(), passages, target, options)
     elif options.format == "recordio":
         records = open_sources(source, frozen, options.names, ".rec")
         found = count_labels(records, options.labels)
@@ -165,6 +173,14 @@ def prepare(source: Path, frozen: Frozen, target: Path, options: argparse.Namesp
     }
     (target / STATISTICS_FILE).write_text(json.dumps(statistics, sort_keys=True), "utf-8")
     return statistics
+
+
+def prepare_csv(sources: Sequence[Source], target: Path, options: argparse.Namespace) -> Dict[str, Any]:
+    """Write the shards of tables into `target`, rows of numbers or texts; return what the statistics say of them."""
+    if not options.text_column:
+        return prepare_tables(sources, target, options)
+    found = Counter(passage.label for passage in read_column(sources, options) if passage.label)
+    return prepare_texts(found, read_column(sources, options), target, options)
 
 
 def prepare_images(
@@ -200,7 +216,7 @@ def prepare_images(
 def main() -> None:
     """Prepare the job's dataset."""
     container, options = Container(), parse()
-    frozen = read_manifest(container.channel("manifest"), labelled=options.format == "images")
+    frozen = read_manifest(container.channel("manifest"), labelled=options.format in ("images", "text"))
     statistics = prepare(container.channel("dataset"), frozen, container.model_folder, options)
     sizes = ", ".join("%s %d" % (split, statistics["shards"][split]["count"]) for split in SPLITS)
     print(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List
 
 from ratchet.contract import (
     ARCHIVE_FILE,
@@ -33,16 +33,16 @@ def index_path(folder: Path, split: str) -> Path:
 
 
 class ShardWriter:
-    """Writes one record file per split, each record a PNG with its label and its place in the list of keys."""
+    """Writes one record file per split, each record an example with its label and its place in the list of keys."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writers = {split: RecordWriter(shard_path(folder, split), index_path(folder, split)) for split in SPLITS}
         self.keys: Dict[str, List[str]] = {split: [] for split in SPLITS}
 
-    def write(self, split: str, key: str, label: int, png: bytes) -> None:
+    def write(self, split: str, key: str, label: int, payload: bytes) -> None:
         """Append one example."""
-        self._writers[split].write(Record(len(self.keys[split]), label, png))
+        self._writers[split].write(Record(len(self.keys[split]), label, payload))
         self.keys[split].append(key)
 
     def close(self) -> Dict[str, Dict[str, Any]]:
@@ -121,11 +121,7 @@ def signature_of(statistics: Dict[str, Any]) -> Signature:
         mean=tuple(statistics["mean"]),
         std=tuple(statistics["std"]),
         layout=statistics.get("layout", "NCHW"),
+        features=tuple(statistics.get("features", ())),
+        tokenizer=statistics.get("tokenizer", ""),
+        vocabulary=tuple(statistics.get("vocabulary", ())),
     )
-
-
-def input_shape(signature: Signature) -> Tuple[int, ...]:
-    """The shape of one example: (channels, height, width) of an image, (features,) of a table's row."""
-    if signature.layout == "NC":
-        return (signature.width,)
-    return (signature.channels, signature.height, signature.width)

@@ -1,4 +1,4 @@
-"""Batches of a table's rows from RecordIO shards: read where the index says, a batch in memory."""
+"""Batches of rows and texts from RecordIO shards: read where the index says, a batch in memory."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ import numpy as np
 from ratchet.contract import RawRecord, Signature, read_record
 from training.batches import Batches
 from training.container import DataProblem
+from training.feed import make_feeder
 from training.shard import index_path, shard_path
 
 
 class TableBatches(Batches):
-    """Makes iterators over the splits of prepared tables; nothing is augmented."""
+    """Makes iterators over the splits of prepared tables and texts; nothing is augmented."""
+
+    def __init__(self, folder: Path, signature: Signature, *, size: int, threads: int) -> None:
+        super().__init__(folder, signature, size=size, threads=threads)
+        self._feed = make_feeder(signature)
 
     def _iterate(self, split: str, settings: Dict[str, Any]) -> Iterator[Any]:
         with index_path(self.folder, split).open() as lines:
@@ -29,15 +34,13 @@ class TableBatches(Batches):
                 yield self._batch([_read(stream, place) for place in places + offsets[:filling]], filling)
 
     def _batch(self, records: List[RawRecord], filling: int) -> Any:
-        rows = np.stack([np.frombuffer(record.payload, dtype="<f4") for record in records])
-        factor = np.float32(self.signature.scale) / np.float32(self.signature.std)
-        data = mx.nd.array((rows - np.float32(self.signature.mean)) * factor)
+        data = mx.nd.array(np.stack([self._feed(record.payload) for record in records]))
         return mx.io.DataBatch(data=[data], label=[mx.nd.array([record.label for record in records])], pad=filling)
 
 
 def open_batches(folder: Path, signature: Signature, *, size: int, threads: int) -> Batches:
-    """The batches of prepared data, images or tables as its signature says."""
-    kind = TableBatches if signature.layout == "NC" else Batches
+    """The batches of prepared data, of the kind that its signature says."""
+    kind = Batches if signature.kind == "image" else TableBatches
     return kind(folder, signature, size=size, threads=threads)
 
 

@@ -56,7 +56,8 @@ def read_layout(sources: Sequence[Source], options: argparse.Namespace) -> Layou
     features = tuple(name for name in options.features.split(",") if name)
     layout = Layout(options.label_column, features, options.delimiter)
     for source in sources:
-        header = _header(source, options.delimiter)
+        with opened_rows(source, options.delimiter) as (header, _):
+            pass
         if not layout.features:
             layout = layout._replace(features=tuple(name for name in header if name != layout.label))
         missing = [name for name in (layout.label, *layout.features) if name not in header]
@@ -67,9 +68,12 @@ def read_layout(sources: Sequence[Source], options: argparse.Namespace) -> Layou
     return layout
 
 
-def _header(source: Source, delimiter: str) -> List[str]:
+@contextmanager
+def opened_rows(source: Source, delimiter: str) -> Iterator[Tuple[List[str], Iterator[Dict[Any, Any]]]]:
+    """A table's header, and its rows as they are read: from columns to cells."""
     with _opened(source) as stream:
-        return next(csv.reader(stream, delimiter=delimiter), [])
+        rows = csv.DictReader(stream, delimiter=delimiter)
+        yield list(rows.fieldnames or []), rows
 
 
 @contextmanager
@@ -84,8 +88,8 @@ def _opened(source: Source) -> Iterator[IO[str]]:
 def read_rows(sources: Sequence[Source], layout: Layout) -> Iterator[Row]:
     """Yield all rows, in the order of the files and within them; a row's key is its file's and its place in it."""
     for source in sources:
-        with _opened(source) as stream:
-            for place, cells in enumerate(csv.DictReader(stream, delimiter=layout.delimiter)):
+        with opened_rows(source, layout.delimiter) as (_, rows):
+            for place, cells in enumerate(rows):
                 yield _read_row("%s#%d" % (source.key, place), cells, layout)
 
 

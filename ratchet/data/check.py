@@ -11,6 +11,7 @@ from ratchet.dataset_spec import Bound, Data
 
 EXAMPLES = 5
 _SUFFIXES = {"recordio": (".rec", ".idx"), "csv": (".csv",)}
+_FOLDERS = ("images", "text")  # formats whose examples are files in class folders
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,12 @@ def check_manifest(manifest: Manifest, data: Data, before: Manifest | None = Non
     found = [
         strays.finding("every object is of the dataset's format", "{} others", suffixes)
         if suffixes
-        else strays.finding("every image lies in a class folder", "{} outside", "<label>/<file>"),
+        else strays.finding("every file lies in a class folder", "{} outside", "<label>/<file>"),
         *_empty(empty, manifest, data),
         duplicates.finding(),
         *_changes(manifest, before, data),
     ]
-    if data.format == "images":
+    if data.format in _FOLDERS:
         found += check_classes(manifest.histogram(), data)
     return [finding for finding in found if finding is not None]
 
@@ -75,7 +76,7 @@ def check_classes(counts: Mapping[str, int], data: Data) -> list[Finding]:
     known = ", ".join(data.labels)
     least = data.min_images_per_class
     few = [f"{label} has {count}" for label, count in sorted(counts.items()) if count < least]
-    noun = {"images": "images", "recordio": "records", "csv": "rows"}[data.format]
+    noun = {"images": "images", "recordio": "records", "csv": "rows", "text": "texts"}[data.format]
     candidates = [
         _finding("every required class is there", sorted(set(data.labels) - set(counts)), "{} missing", known),
         _finding("every class is known", sorted(set(counts) - set(data.labels or counts)), "{} unknown", known),
@@ -120,10 +121,10 @@ def _is_stray(entry: ObjectEntry, form: str) -> bool:
 
 
 def _empty(empty: Offenders, manifest: Manifest, data: Data) -> list[Finding | None]:
-    allowed = data.max_unreadable_percent if data.format == "images" else 0.0
+    allowed = data.max_unreadable_percent if data.format in _FOLDERS else 0.0
     if 100 * empty.count <= allowed * len(manifest.objects):
         return []
-    return [empty.finding("images have bytes", "{} empty", f"at most {allowed:g} % unreadable")]
+    return [empty.finding("files have bytes", "{} empty", f"at most {allowed:g} % unreadable")]
 
 
 def _changes(manifest: Manifest, before: Manifest | None, data: Data) -> list[Finding | None]:

@@ -48,7 +48,7 @@ def check_tables(content: Content, manifest: Manifest, data: Data) -> ContentRep
 def _chunks(content: Content, entry: ObjectEntry, data: Data) -> Iterator[Any]:
     import pandas
 
-    wanted = {data.csv.label_column, *data.csv.features, *data.checks.columns}
+    wanted = set(_names_wanted(data))
     with content.open(entry) as stream:
         chunks = pandas.read_csv(
             stream, sep=data.csv.delimiter, dtype=str, keep_default_na=False, chunksize=_ROWS, encoding="utf-8-sig"
@@ -119,5 +119,9 @@ def _describe(rules: Column) -> str:
 
 
 def _columns_wanted(data: Data) -> str:
-    names = dict.fromkeys([data.csv.label_column, *data.csv.features, *data.checks.columns])
-    return "columns " + ", ".join(names)
+    return "columns " + ", ".join(_names_wanted(data))
+
+
+def _names_wanted(data: Data) -> list[str]:
+    text = [data.csv.text_column] if data.csv.text_column else []
+    return list(dict.fromkeys([data.csv.label_column, *text, *data.csv.features, *data.checks.columns]))

@@ -156,11 +156,15 @@ class OrderBook:
         )
 
 
-def _format_of(data: Data) -> dict[str, str]:
+def _format_of(data: Data) -> dict[str, str | int | float | bool]:
     """What `prepare` has to know of a format other than image folders."""
     if data.format == "images":
         return {}
-    if data.format == "recordio":
-        return {"format": "recordio"}
-    columns = {"label-column": data.csv.label_column, "delimiter": data.csv.delimiter}
-    return {"format": "csv", **columns, **({"features": ",".join(data.csv.features)} if data.csv.features else {})}
+    found: dict[str, str | int | float | bool] = {"format": data.format}
+    if data.format == "csv":
+        found |= {"label-column": data.csv.label_column, "delimiter": data.csv.delimiter}
+        columns = {"features": ",".join(data.csv.features), "text-column": data.csv.text_column}
+        found |= {name: value for name, value in columns.items() if value}
+    if data.holds_texts:
+        found |= data.text.model_dump()
+    return found

@@ -70,7 +70,7 @@ def test_an_unfit_dataset_is_told_by_rule_found_allowed_and_examples(world):
     with pytest.raises(DataError) as caught:
         checked.require()
     message = str(caught.value)
-    assert "- images have bytes: found 1 empty, allowed at most 0 % unreadable, for example 0/b" in message
+    assert "- files have bytes: found 1 empty, allowed at most 0 % unreadable, for example 0/b" in message
     assert "- every required class is there: found 1 missing, allowed 0, 1, for example 1" in message
     assert "- every class is known: found 1 unknown, allowed 0, 1, for example 7" in message
     assert "- every class has enough images: found 1 with too few, allowed at least 2 each" in message
@@ -157,3 +157,19 @@ def test_a_broken_record_file_is_refused_before_anything_runs(world, body, rule,
     world.upload("bad.rec", body)
     (finding,) = look(world, format="recordio", labels=("cat", "dog")).inspection.findings
     assert (finding.rule, finding.examples) == (rule, (example,))
+
+
+def test_a_column_of_texts_must_be_there(world):
+    world.upload("a.csv", b"kind,said\nx,hello\ny,bye\n")
+    rules = {"format": "csv", "csv": {"label_column": "kind", "text_column": "said"}}
+    assert look(world, **rules).require() == {"x": 1, "y": 1}
+    world.upload("b.csv", b"kind,told\nx,hello\n")
+    assert "b.csv: 'lacks the columns said'" in str(rules_of(look(world, **rules)))
+
+
+def test_text_folders_are_counted_by_class(world):
+    for key in ("de/a.txt", "de/b.txt", "en/c.txt"):
+        world.upload(key, b"text")
+    assert look(world, format="text", labels=("de", "en")).require() == {"de": 2, "en": 1}
+    world.upload("stray.txt", b"text")
+    assert "every file lies in a class folder" in rules_of(look(world, format="text", labels=("de", "en")))

@@ -8,6 +8,7 @@ from loop_parts import DIGITS, change
 from ratchet.compute.order import Channel
 from ratchet.compute.placement import Offer
 from ratchet.contract import METRIC_NAMES
+from ratchet.dataset_spec import Csv, Text
 from ratchet.loop.order import EVALUATION_METRICS, Artefact, OrderBook, Step, identify_work, list_offers
 from ratchet.spec import Fallback
 
@@ -72,6 +73,28 @@ def test_preparation_reads_the_frozen_objects_and_their_manifest():
 
 def test_preparation_leaves_the_labels_open_when_the_spec_does():
     assert "labels" not in book(change(DIGITS, "data", labels=())).preparation("data", "v").hyperparameters
+
+
+TEXTS = {"tokenizer": "characters", "length": 40, "vocabulary": 20_000}
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({}, {}),
+        ({"format": "recordio"}, {"format": "recordio"}),
+        ({"format": "csv"}, {"format": "csv", "label-column": "label", "delimiter": ","}),
+        ({"format": "text", "text": Text(tokenizer="characters", length=40)}, {"format": "text", **TEXTS}),
+        (
+            {"format": "csv", "csv": Csv(text_column="said"), "text": Text(tokenizer="characters", length=40)},
+            {"format": "csv", "label-column": "label", "delimiter": ",", "text-column": "said", **TEXTS},
+        ),
+    ],
+)
+def test_preparation_is_told_the_format(data, told):
+    given = book(change(DIGITS, "data", **data)).preparation("data", "v").hyperparameters
+    general = {"channels", "height", "width", "labels", "min-images-per-class", "max-unreadable-percent"}
+    assert {name: value for name, value in given.items() if name not in general} == told
 
 
 def test_training_gets_network_parameters_checkpoints_and_its_metrics():

@@ -153,3 +153,26 @@ def test_a_signature_survives_json():
 def test_refuses_a_signature_of_a_newer_contract():
     with pytest.raises(contract.ContractError, match="newer Ratchet"):
         contract.Signature.from_json({"contract_version": contract.CONTRACT_VERSION + 1})
+
+
+def test_a_signature_from_before_there_were_tables_is_read():
+    signature = contract.Signature(channels=1, height=28, width=28, labels=("a", "b"), mean=(1.0,), std=(2.0,))
+    old = signature.to_json()
+    for name in ("kind", "features", "tokenizer", "vocabulary"):
+        del old[name]
+    assert contract.Signature.from_json(old) == signature
+    assert (signature.kind, signature.input_shape) == ("image", (1, 28, 28))
+
+
+@given(st.text(max_size=40), st.sampled_from(contract.TOKENIZERS), st.integers(1, 9))
+def test_any_text_becomes_as_many_token_numbers_as_the_model_wants(text, tokenizer, length):
+    vocabulary = tuple(dict.fromkeys(contract.split_tokens("a quick, brown fox", tokenizer)))
+    numbers = contract.number_tokens(text, tokenizer, contract.number_vocabulary(vocabulary), length)
+    assert len(numbers) == length
+    assert all(0 <= number < 2 + len(vocabulary) for number in numbers)
+    assert contract.PADDING not in numbers[next((n for n, number in enumerate(numbers) if number), length) :]
+
+
+def test_forms_of_a_letter_and_kinds_of_space_are_one():
+    assert list(contract.split_tokens("Ｃafe\u0301,  A", "words")) == ["café", ",", "a"]
+    assert list(contract.split_tokens("A \t\nb", "characters")) == ["a", " ", "b"]

@@ -29,7 +29,7 @@ def test_takes_any_classes_when_none_are_required():
 @pytest.mark.parametrize(
     ("keys", "data", "rule", "example"),
     [
-        (["0/a.png", "1/b.png", "c.png"], rules("0", "1"), "every image lies in a class folder", "c.png"),
+        (["0/a.png", "1/b.png", "c.png"], rules("0", "1"), "every file lies in a class folder", "c.png"),
         (["0/a.png", "1/b.png"], rules("0", "1", "2"), "every required class is there", "2"),
         (["0/a.png", "1/b.png", "x/c.png"], rules("0", "1"), "every class is known", "x"),
         (["0/a", "0/b", "1/c"], rules(min_images_per_class=2), "every class has enough images", "1 has 1"),
