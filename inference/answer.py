@@ -5,16 +5,22 @@ from __future__ import annotations
 from typing import Any, Dict, Optional, Sequence
 
 from inference.failure import ServingError
-from inference.predictor import Prediction
+from inference.predictor import Ranking
 from inference.store import Identity
 
 
-def describe_predictions(predictions: Sequence[Prediction], identity: Identity) -> Dict[str, Any]:
-    """The answer to an image: structured predictions, and the same as lines of text."""
+def describe_predictions(rankings: Sequence[Ranking], identity: Identity, kind: str = "image") -> Dict[str, Any]:
+    """The answer to an image, and in the same words to the first row or text; `results` then holds those of each."""
+    results = [_describe_ranking(ranking) for ranking in rankings]
+    listed = {} if kind == "image" else {"results": results}
+    return {**results[0], **listed, "model": identity.to_json()}
+
+
+def _describe_ranking(ranking: Ranking) -> Dict[str, Any]:
+    """One example's classes: structured, and the same as lines of text."""
     return {
-        "predictions": [{"label": each.label, "probability": each.probability} for each in predictions],
-        "entries": ["probability=%f, class=%s" % (each.probability, each.label) for each in predictions],
-        "model": identity.to_json(),
+        "predictions": [{"label": each.label, "probability": each.probability} for each in ranking],
+        "entries": ["probability=%f, class=%s" % (each.probability, each.label) for each in ranking],
     }
 
 

@@ -18,7 +18,7 @@ from inference.admission import Admission, Gate, body_too_large
 from inference.failure import ServingError, internal_error
 from inference.fetch import Fetcher
 from inference.limit import MAX_BODY_BYTES, Limits
-from inference.media import is_image_type
+from inference.media import ANY_IMAGE
 from inference.predictor import Predictor
 from inference.reply import reply_error
 from inference.service import Service
@@ -70,30 +70,31 @@ class Application:
         url = request.query_params.get("image", "")
         if not url:
             raise ServingError(400, "missing_url", "Say which image: GET /image?image=<URL>.")
+        predictor.reader.refuse_type(ANY_IMAGE)
         data = await asyncio.get_running_loop().run_in_executor(self._fetching, self._fetcher.fetch, url)
-        return await self._predict(predictor, data)
+        return await self._predict(predictor, data, ANY_IMAGE)
 
     async def predict_body(self, request: Request) -> Response:
-        """`POST /predict` with an image's bytes."""
+        """`POST /predict` with what the model answers: an image's bytes, rows as JSON or CSV, texts."""
         predictor = self._service.ready()
-        if not is_image_type(request.headers.get("content-type", "")):
-            raise ServingError(
-                415, "content_type", "Send Content-Type image/*, application/jpeg or application/octet-stream."
-            )
+        content_type = request.headers.get("content-type", "")
+        predictor.reader.refuse_type(content_type)
         try:
             data = await asyncio.wait_for(read_body(request), self._limits.body_seconds)
         except asyncio.TimeoutError as error:
             raise ServingError(408, "body_timeout", "The body did not arrive in time.") from error
-        return await self._predict(predictor, data)
+        return await self._predict(predictor, data, content_type)
 
     async def metrics(self, request: Request) -> Response:
         """Prometheus's text format."""
         return Response(self._metrics.expose(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _predict(self, predictor: Predictor, data: bytes) -> Response:
-        predictions = await asyncio.get_running_loop().run_in_executor(self._predicting, predictor.predict, data)
-        self._metrics.count_prediction(predictions[0], predictor.identity.version)
-        return JSONResponse(answer.describe_predictions(predictions, predictor.identity))
+    async def _predict(self, predictor: Predictor, data: bytes, content_type: str) -> Response:
+        loop = asyncio.get_running_loop()
+        rankings = await loop.run_in_executor(self._predicting, predictor.predict, data, content_type)
+        for ranking in rankings:
+            self._metrics.count_prediction(ranking[0], predictor.identity.version)
+        return JSONResponse(answer.describe_predictions(rankings, predictor.identity, predictor.kind))
 
     def _identify(self) -> Any:
         return self._service.identity

@@ -23,7 +23,7 @@ class Engine(Protocol):
     name: str
 
     def forward(self, batch: np.ndarray) -> np.ndarray:
-        """Scores (classes,), float32, of a batch of one in (1, C, H, W), float32."""
+        """Scores (classes,), float32, of a batch of one, (1, *the signature's input_shape), float32."""
 
 
 def load_engine(artefact: Artefact) -> Engine:
@@ -58,7 +58,7 @@ class CPredictEngine:
         signature = artefact.signature
         self._library = library
         self._input = signature.input_name.encode("utf-8")
-        self._shape = (1, signature.channels, signature.height, signature.width)
+        self._shape = (1, *signature.input_shape)
         symbol = (artefact.folder / contract.SYMBOL_FILE).read_bytes()
         params = (artefact.folder / contract.PARAMS_FILE).read_bytes()
         self._handle = self._create(symbol, params)
@@ -87,8 +87,8 @@ class CPredictEngine:
             ctypes.c_int(0),
             ctypes.c_uint32(1),
             (ctypes.c_char_p * 1)(self._input),
-            (ctypes.c_uint32 * 2)(0, 4),
-            (ctypes.c_uint32 * 4)(*self._shape),
+            (ctypes.c_uint32 * 2)(0, len(self._shape)),
+            (ctypes.c_uint32 * len(self._shape))(*self._shape),
             ctypes.byref(handle),
         )
         return handle

@@ -10,17 +10,21 @@ from typing import Any, Dict, Mapping, Optional
 
 from inference.failure import ServingError
 from inference.limit import MAX_BODY_BYTES
-from inference.media import is_image_type
+from inference.media import ANY_IMAGE, is_image_type, plain_type
 
+_ASKED = ("rows", "columns", "texts")
+_BODIES = ("text/csv", "text/plain")
 _MAX_ENCODED_LETTERS = MAX_BODY_BYTES * 4 // 3 + 4
 
 
 @dataclass(frozen=True)
 class Question:
-    """An image to classify: its URL, or its bytes."""
+    """What to classify: an image's URL, a body of some type, or a JSON object with rows or texts."""
 
     url: Optional[str] = None
     data: Optional[bytes] = None
+    content_type: str = ANY_IMAGE
+    asked: Optional[Mapping[str, Any]] = None
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,20 @@ def read_http(event: Mapping[str, Any]) -> HttpEvent:
 
 
 def read_direct(event: Mapping[str, Any]) -> Question:
-    """Read a direct invocation, `{"url": …}` or `{"dataurl": …}`."""
+    """Read a direct invocation, `{"url": …}` or `{"dataurl": …}`, `{"rows": …}`, `{"columns": …}` or `{"texts": …}`."""
     url, dataurl = event.get("url"), event.get("dataurl")
     if isinstance(url, str) and url:
         return Question(url=url)
     if isinstance(dataurl, str) and dataurl:
         return Question(data=decode_data_url(dataurl))
-    raise ServingError(400, "missing_url", 'Say which image: {"url": "https://…"} or {"dataurl": "<base64>"}.')
+    if any(name in event for name in _ASKED):
+        return Question(asked=event)
+    message = 'Say what to classify: {"url": "https://…"}, {"dataurl": …}, {"rows": …}, {"columns": …} or {"texts": …}.'
+    raise ServingError(400, "missing_url", message)
 
 
 def read_question(http: HttpEvent) -> Question:
-    """The image that an HTTP request asks about: by query, by JSON body, or as bytes."""
+    """What an HTTP request asks about: by query, by JSON body, or as bytes."""
     if http.method == "GET":
         url = http.query.get("url") or http.query.get("image")
         if not url:
@@ -80,12 +87,13 @@ def read_question(http: HttpEvent) -> Question:
         return Question(url=url)
     if is_image_type(http.content_type):
         return Question(data=http.body)
+    if plain_type(http.content_type) in _BODIES:
+        return Question(data=http.body, content_type=http.content_type)
     try:
-        asked: Dict[str, Any] = json.loads(http.body.decode("utf-8"))
-    except ValueError as error:
-        raise ServingError(
-            400, "bad_json", 'Send JSON, {"url": "https://…"}, or an image with its Content-Type.'
-        ) from error
+        asked: Dict[str, Any] = json.loads(http.body.decode("utf-8"), parse_int=float)
+    except (ValueError, RecursionError) as error:
+        message = 'Send JSON, {"url": "https://…"} for example, or an image, rows or a text with their Content-Type.'
+        raise ServingError(400, "bad_json", message) from error
     return read_direct(_mapping(asked))
 
 

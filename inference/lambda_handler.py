@@ -97,8 +97,13 @@ class Environment:
 
     def _predict(self, question: Question) -> Dict[str, Any]:
         predictor = self._ready()
-        data = question.data if question.url is None else self._fetcher.fetch(question.url)
-        return answer.describe_predictions(predictor.predict(data or b""), predictor.identity)
+        if question.asked is not None:
+            rankings = predictor.predict_asked(question.asked)
+        else:
+            predictor.reader.refuse_type(question.content_type)
+            data = question.data if question.url is None else self._fetcher.fetch(question.url)
+            rankings = predictor.predict(data or b"", question.content_type)
+        return answer.describe_predictions(rankings, predictor.identity, predictor.kind)
 
     def _ready(self) -> Predictor:
         self.prepare()
@@ -131,12 +136,13 @@ def lambda_handler(event: Any, context: Any) -> Dict[str, Any]:
     Parameters
     ----------
     event
-        `{"url": …}` or `{"dataurl": <base64>}` directly, or an HTTP event of payload format 1.0 or 2.0.
+        `{"url": …}`, `{"dataurl": <base64>}`, `{"rows": …}`, `{"columns": …}` or `{"texts": …}` directly, or an HTTP
+        event of payload format 1.0 or 2.0.
     context
         Lambda's context; only its request id is read.
 
     Returns
     -------
-    The five best classes with the model that named them; in an HTTP envelope when the event came in one.
+    The five best classes of each with the model that named them; in an HTTP envelope when the event came in one.
     """
     return _ENVIRONMENT.handle(event, getattr(context, "aws_request_id", ""))

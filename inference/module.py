@@ -17,7 +17,7 @@ class ModuleEngine:
 
     def __init__(self, artefact: Artefact) -> None:
         signature = artefact.signature
-        shape = (1, signature.channels, signature.height, signature.width)
+        shape = (1, *signature.input_shape)
         try:
             symbol = mx.sym.load(str(artefact.folder / contract.SYMBOL_FILE))
             self._module = mx.mod.Module(symbol, data_names=[signature.input_name], label_names=None)

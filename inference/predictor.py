@@ -1,16 +1,17 @@
-"""The one predictor: loads a model once, proves that it answers, and names the five best classes of an image."""
+"""The one predictor: loads a model once, proves that it answers, and names the five best classes of an example."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Callable, Tuple
+from typing import Any, Callable, List, Mapping, Tuple
 
 import numpy as np
 
 from inference import image
 from inference.engine import Engine, load_engine
 from inference.failure import ModelError, ServingError
+from inference.reader import make_reader
 from inference.store import Artefact, Identity
 from ratchet.contract import Signature
 
@@ -25,12 +26,17 @@ class Prediction:
     probability: float
 
 
+Ranking = Tuple[Prediction, ...]
+
+
 class Predictor:
-    """A loaded model. Thread-safe: images are decoded side by side, the network runs one at a time."""
+    """A loaded model. Thread-safe: what is sent is read side by side, the network runs one at a time."""
 
     def __init__(self, engine: Engine, signature: Signature, identity: Identity) -> None:
         self.identity = identity
         self.engine_name = engine.name
+        self.kind = signature.kind
+        self.reader = make_reader(signature)
         self._engine = engine
         self._signature = signature
         self._lock = threading.Lock()
@@ -52,23 +58,27 @@ class Predictor:
         """Run the network on zeros: the first call allocates, and shows a model that answers nonsense."""
         image.load_decoders()
         signature = self._signature
-        scores = self._engine.forward(
-            np.zeros((1, signature.channels, signature.height, signature.width), dtype=np.float32)
-        )
+        scores = self._engine.forward(np.zeros((1, *signature.input_shape), dtype=np.float32))
         if scores.shape != (len(signature.labels),):
             raise ModelError("the network has %d outputs, there are %d labels" % (scores.size, len(signature.labels)))
         if not np.isfinite(scores).all():
             raise ModelError("the network's first answer is not finite")
 
-    def predict(self, data: bytes) -> Tuple[Prediction, ...]:
-        """The best classes of an image's bytes, at most five, most probable first.
+    def predict(self, data: bytes, content_type: str) -> List[Ranking]:
+        """The best classes of each example in a body: at most five, most probable first.
 
         Raises
         ------
         ServingError
-            4xx when the bytes are no image that can be served, 500 when the network's answer is not finite.
+            4xx when the bytes are nothing that this model answers, 500 when the network's answer is not finite.
         """
-        batch = image.decode(data, self._signature)
+        return [self._rank(batch) for batch in self.reader.read(data, content_type)]
+
+    def predict_asked(self, asked: Mapping[str, Any]) -> List[Ranking]:
+        """The best classes of each example in a JSON object; see `predict`."""
+        return [self._rank(batch) for batch in self.reader.read_asked(asked)]
+
+    def _rank(self, batch: np.ndarray) -> Ranking:
         with self._lock:
             scores = self._engine.forward(batch)
         if not np.isfinite(scores).all():
@@ -83,7 +93,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return powers / powers.sum()
 
 
-def rank(probabilities: np.ndarray, labels: Tuple[str, ...], top: int = TOP) -> Tuple[Prediction, ...]:
+def rank(probabilities: np.ndarray, labels: Tuple[str, ...], top: int = TOP) -> Ranking:
     """The `top` most probable classes; equal ones in the order of the labels."""
     order = np.argsort(-probabilities, kind="stable")[:top]
     return tuple(Prediction(labels[index], round(float(probabilities[index]), 8)) for index in order)

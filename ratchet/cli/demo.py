@@ -32,6 +32,7 @@ from ratchet.laptop.digits import COUNT, write_digits
 from ratchet.laptop.home import Ports, use_environment
 from ratchet.laptop.stack import Laptop
 from ratchet.naming import short
+from ratchet.rollout.question import about_image
 
 PIPELINE = "digits"
 APPROVER = "alice"
@@ -149,7 +150,7 @@ class Show:
 
     def _predict(self, digest: str) -> bool:
         image = next((self.laptop.home.folder / "demo").glob(SAMPLE))
-        answers = ask_all(self.session, image.read_bytes(), TARGETS)
+        answers = ask_all(self.session, about_image(image.read_bytes()), TARGETS)
         for target, answer in answers.items():
             best = answer["predictions"][0]
             self.follower.tell(

@@ -24,7 +24,7 @@ def judge_answer(answer: Mapping[str, Any], candidate: Candidate, expected_label
         )
     label = _top_label(answer)
     if label != expected_label:
-        message = f"said {label!r} to an image that the model called {expected_label!r} in evaluation"
+        message = f"said {label!r} to an example that the model called {expected_label!r} in evaluation"
         return Outcome(Observed.FAILED, message)
     return Outcome(Observed.DONE)
 

@@ -1,4 +1,4 @@
-"""Smoke examples: a few test images that every target must answer as the model did in evaluation."""
+"""Smoke examples: a few test examples that every target must answer as the model did in evaluation."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from ratchet.contract import SMOKE_FILE
 from ratchet.errors import ReleaseError
 from ratchet.naming import report_key
 from ratchet.registry import ModelVersion
+from ratchet.rollout.question import Question, about, about_image
 
 
 @dataclass(frozen=True)
 class Example:
-    """A test image and what the model said of it in evaluation."""
+    """A test image, row or text, and what the model said of it in evaluation."""
 
-    image: bytes
+    question: Question
     expected_label: str
 
 
@@ -58,4 +59,9 @@ def read_examples(models: Bucket, key: str, limit: int) -> Sequence[Example]:
 
 
 def _read(raw: Any) -> Example:
-    return Example(base64.b64decode(raw["image_base64"], validate=True), str(raw["expected_label"]))
+    expected = str(raw["expected_label"])
+    if "row" in raw:
+        return Example(about({"rows": [[float(value) for value in raw["row"]]]}), expected)
+    if "text" in raw:
+        return Example(about({"texts": [str(raw["text"])]}), expected)
+    return Example(about_image(base64.b64decode(raw["image_base64"], validate=True)), expected)

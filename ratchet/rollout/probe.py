@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ratchet.errors import SpecError
+from ratchet.rollout.question import Question
 
 _TIMEOUT_SECONDS = 15
 _MAX_ANSWER_BYTES = 1024 * 1024
@@ -27,8 +28,8 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_StayHere, urllib.request.ProxyHandler({}))
 
 
-def ask_service(service_url: str, image: bytes) -> dict[str, Any]:
-    """POST an image to `/predict`.
+def ask_service(service_url: str, question: Question) -> dict[str, Any]:
+    """POST a question to `/predict`.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def ask_service(service_url: str, image: bytes) -> dict[str, Any]:
     if urlsplit(service_url).scheme not in ("http", "https"):
         raise SpecError(f"the stack's output ServiceUrl {service_url!r} is no HTTP address")
     request = urllib.request.Request(  # noqa: S310 - the scheme was checked
-        f"{service_url.rstrip('/')}/predict", data=image, headers={"Content-Type": "application/octet-stream"}
+        f"{service_url.rstrip('/')}/predict", data=question.body, headers={"Content-Type": question.content_type}
     )
     try:
         status, content = _send(request)

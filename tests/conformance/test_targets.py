@@ -15,10 +15,11 @@ from ratchet.rollout import alarm
 from ratchet.rollout.example import Example
 from ratchet.rollout.machine import Observed, Outcome
 from ratchet.rollout.plan import Candidate, Verb
+from ratchet.rollout.question import about_image
 from ratchet.rollout.targets import Shift, Target, list_actions, make_target, target_names
 from tests.functional.rollout.rollout_stack import Door, Stack
 
-EXAMPLES = [Example(b"7", "7"), Example(b"1", "1")]
+EXAMPLES = [Example(about_image(label.encode()), label) for label in "71"]
 LIMIT_SECONDS = 90.0
 
 

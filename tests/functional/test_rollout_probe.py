@@ -11,6 +11,9 @@ import pytest
 
 from ratchet.errors import SpecError
 from ratchet.rollout.probe import ask_service
+from ratchet.rollout.question import about_image
+
+PIXELS = about_image(b"pixels")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -67,7 +70,7 @@ def server() -> Iterator[ThreadingHTTPServer]:
 
 
 def ask(server):
-    return ask_service(f"http://127.0.0.1:{server.server_port}/", b"pixels")
+    return ask_service(f"http://127.0.0.1:{server.server_port}/", PIXELS)
 
 
 def test_an_object_is_the_answer(server):
@@ -91,10 +94,10 @@ def test_an_error_tells_its_status_and_body(server):
 def test_nobody_listening_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    assert "error" in ask_service(f"http://127.0.0.1:{port}", b"pixels")
+    assert "error" in ask_service(f"http://127.0.0.1:{port}", PIXELS)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://localhost", "", "localhost:80"])
 def test_only_http_is_asked(url):
     with pytest.raises(SpecError):
-        ask_service(url, b"pixels")
+        ask_service(url, PIXELS)

@@ -127,7 +127,7 @@ class EcsTarget:
     def check(self, candidate: Candidate, shift: Shift, examples: Sequence[Example]) -> Outcome:
         """Send each example to the load balancer."""
         for example in examples:
-            answer = ask_service(self._deployment.service_url, example.image)
+            answer = ask_service(self._deployment.service_url, example.question)
             outcome = judge_answer(answer, candidate, example.expected_label)
             if outcome.observed is not Observed.DONE:
                 return Outcome(outcome.observed, f"the service {outcome.message}")

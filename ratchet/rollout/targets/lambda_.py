@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ratchet.rollout.example import Example
 from ratchet.rollout.machine import Observed, Outcome
 from ratchet.rollout.plan import Candidate, Verb
 from ratchet.rollout.probe import read_object
+from ratchet.rollout.question import Question
 from ratchet.rollout.targets import Shift, Target
 
 IAM_ACTIONS = (
@@ -116,7 +116,7 @@ class LambdaTarget:
     def try_out(self, candidate: Candidate, revision: str, examples: Sequence[Example]) -> Outcome:
         """Invoke the version itself; no user's request reaches it yet."""
         for example in examples:
-            outcome = self._judge(self._ask(revision, example.image), candidate, example)
+            outcome = self._judge(self._ask(revision, example.question), candidate, example)
             if outcome.observed is not Observed.DONE:
                 return outcome
         return Outcome(Observed.DONE, f"{len(examples)} predictions as in evaluation")
@@ -132,7 +132,7 @@ class LambdaTarget:
         """Invoke the alias until the new version has answered every example; what others answer is not judged."""
         answered = 0
         for example in islice(cycle(examples), _MOST_INVOCATIONS):
-            answer = self._ask(self._alias, example.image)
+            answer = self._ask(self._alias, example.question)
             if answer.version == shift.revision:
                 outcome = self._judge(answer, candidate, example)
                 if outcome.observed is not Observed.DONE:
@@ -154,8 +154,8 @@ class LambdaTarget:
             return outcome
         return Outcome(outcome.observed, f"the function's version {answer.version} {outcome.message}")
 
-    def _ask(self, qualifier: str, image: bytes) -> _Answer:
-        payload = json.dumps({"dataurl": base64.b64encode(image).decode()}).encode()
+    def _ask(self, qualifier: str, question: Question) -> _Answer:
+        payload = json.dumps(dict(question.event)).encode()
         with translate_errors(f"invoke {self._function}:{qualifier}"):
             answer = self._client.invoke(FunctionName=self._function, Qualifier=qualifier, Payload=payload)
             raw = answer["Payload"].read()

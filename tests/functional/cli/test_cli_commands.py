@@ -250,6 +250,26 @@ def test_predict_asks_the_live_service(desk, tmp_path):
     assert desk.server.last("POST").body == b"\x89PNG bytes"
 
 
+def test_predict_asks_about_rows_and_texts(desk, tmp_path):
+    best = ANSWER["predictions"]
+    answer = {**ANSWER, "results": [{"predictions": best}, {"predictions": best}]}
+    desk.server.tell("POST", "/predict", answer)
+    (tmp_path / "rows.csv").write_text("a,kind,b\n1,x,2\n3,y,4\n")
+    (tmp_path / "text.TXT").write_text("Servus")
+    for arguments in (
+        [str(tmp_path / "rows.csv")],
+        [str(tmp_path / "text.TXT")],
+        ["--row", "1,2"],
+        ["--text", "Hallo"],
+    ):
+        assert desk.ask("predict", *arguments, "--target", "ecs") == {"ecs": answer}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--row", "1,2", "--text", "a"], ["--row", ""]])
+def test_predict_wants_one_thing(desk, arguments):
+    assert "say one thing" in desk.ask("predict", *arguments, code=2)["error"]
+
+
 @pytest.mark.parametrize("body", [{"error": "no model"}, b"<html>", ["x"]])
 def test_predict_says_no_when_a_target_cannot_tell(desk, tmp_path, body):
     (tmp_path / "a.png").write_bytes(b"x")

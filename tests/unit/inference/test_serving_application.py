@@ -16,8 +16,10 @@ from inference.fetch import Fetcher
 from inference.journal import start_journal
 from inference.limit import MAX_BODY_BYTES, Limits
 from inference.predictor import Prediction
+from inference.reader import make_reader
 from inference.service import Service, State
 from inference.store import Identity, Release
+from ratchet.contract import Signature
 
 RELEASE = Release("/nowhere", Identity("digits", "7", "d" * 64))
 ENVIRONMENT = {"RATCHET_MODEL_URI": "/nowhere", "RATCHET_MODEL_SHA256": "d" * 64, "RATCHET_MODEL_VERSION": "7"}
@@ -29,13 +31,15 @@ class TablePredictor:
 
     identity = RELEASE.identity
     engine_name = "table"
+    kind = "image"
+    reader = make_reader(Signature(1, 4, 4, ("1", "7"), mean=(0.0,), std=(1.0,)))
 
-    def predict(self, data: bytes) -> tuple[Prediction, ...]:
+    def predict(self, data: bytes, content_type: str) -> list[tuple[Prediction, ...]]:
         if data == b"bug":
             raise RuntimeError("a bug")
         if data != b"seven":
             raise ServingError(400, "not_an_image", "no image")
-        return (Prediction("7", 0.75), Prediction("1", 0.25))
+        return [(Prediction("7", 0.75), Prediction("1", 0.25))]
 
 
 def serve(service: Service, limits: Limits = Limits()) -> httpx.AsyncClient:  # noqa: B008  # frozen

@@ -40,19 +40,19 @@ def picture() -> bytes:
 
 
 def test_classes_come_in_falling_probability() -> None:
-    predictions = load(ListedEngine(0.0, 2.0, 1.0)).predict(picture())
+    (predictions,) = load(ListedEngine(0.0, 2.0, 1.0)).predict(picture(), "image/png")
     assert [each.label for each in predictions] == ["b", "c", "a"]
     assert sum(each.probability for each in predictions) == pytest.approx(1, abs=1e-6)
 
 
 def test_probabilities_of_the_network_are_left_alone() -> None:
-    predictions = load(ListedEngine(0.25, 0.75, 0.0), output="probabilities").predict(picture())
+    (predictions,) = load(ListedEngine(0.25, 0.75, 0.0), output="probabilities").predict(picture(), "image/png")
     assert [(each.label, each.probability) for each in predictions] == [("b", 0.75), ("a", 0.25), ("c", 0.0)]
 
 
 def test_five_classes_of_many_are_named() -> None:
     labels = tuple("abcdefgh")
-    assert len(load(ListedEngine(*range(8)), labels).predict(picture())) == 5
+    assert len(load(ListedEngine(*range(8)), labels).predict(picture(), "image/png")[0]) == 5
 
 
 def test_a_network_with_other_outputs_than_labels_is_not_served() -> None:
@@ -70,7 +70,7 @@ def test_an_answer_that_turns_to_nonsense_is_an_error_and_not_json_nan() -> None
     predictor = load(engine)
     engine.scores = np.asarray([1, np.inf, 3], dtype=np.float32)
     with pytest.raises(ServingError) as caught:
-        predictor.predict(picture())
+        predictor.predict(picture(), "image/png")
     assert (caught.value.status, caught.value.code) == (500, "model_output")
 
 
@@ -93,7 +93,7 @@ def test_ranking_never_rises_and_names_no_class_twice(probabilities: list[float]
 
 def test_an_answer_holds_the_seeds_lines_and_the_model() -> None:
     body = describe_predictions(
-        load(ListedEngine(0.5, 0.25, 0.25), output="probabilities").predict(picture()), IDENTITY
+        load(ListedEngine(0.5, 0.25, 0.25), output="probabilities").predict(picture(), "image/png"), IDENTITY
     )
     assert body["entries"][0] == "probability=0.500000, class=a"
     assert body["predictions"][0] == {"label": "a", "probability": 0.5}

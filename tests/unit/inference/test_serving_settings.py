@@ -66,6 +66,37 @@ def test_a_signature_that_this_server_cannot_keep_is_refused(change: dict, word:
         check_signature(dataclasses.replace(GOOD, **change), ("a", "b"))
 
 
+ROWS = Signature(1, 1, 2, ("a", "b"), mean=(0.0, 1.0), std=(1.0, 2.0), layout="NC", features=("x", "y"))
+TEXTS = Signature(1, 1, 9, ("a", "b"), mean=(), std=(), layout="NT", tokenizer="words", vocabulary=("x", "y"))
+
+
+def test_signatures_of_tables_and_texts_pass() -> None:
+    for good in (ROWS, dataclasses.replace(ROWS, features=()), TEXTS, dataclasses.replace(TEXTS, vocabulary=())):
+        check_signature(good, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("good", "change", "word"),
+    [
+        (ROWS, {"features": ("x",)}, "features"),
+        (ROWS, {"features": ("x", "x")}, "features"),
+        (ROWS, {"features": ("x", 7)}, "features"),
+        (ROWS, {"mean": (0.0,)}, "mean"),
+        (ROWS, {"std": (1.0, 0.0)}, "zero"),
+        (ROWS, {"width": 10**5}, "width"),
+        (TEXTS, {"tokenizer": "syllables"}, "tokenizer"),
+        (TEXTS, {"vocabulary": ("x", "x")}, "vocabulary"),
+        (TEXTS, {"vocabulary": ("x", 7)}, "vocabulary"),
+        (TEXTS, {"width": 0}, "width"),
+    ],
+)
+def test_signatures_of_tables_and_texts_that_contradict_themselves_are_refused(
+    good: Signature, change: dict, word: str
+) -> None:
+    with pytest.raises(ContractError, match=word):
+        check_signature(dataclasses.replace(good, **change), ("a", "b"))
+
+
 @pytest.mark.parametrize("kind", ["image/png", "IMAGE/JPEG", "application/jpeg", "image/x-anything; charset=x"])
 def test_image_types_are_known(kind: str) -> None:
     assert is_image_type(kind)

@@ -16,6 +16,7 @@ from ratchet.rollout.answer import judge_answer
 from ratchet.rollout.example import Example, read_examples
 from ratchet.rollout.machine import Observed
 from ratchet.rollout.plan import Candidate
+from ratchet.rollout.question import about, about_image
 
 CANDIDATE = Candidate("digits", 3, "c" * 64, "s3://models/digits/3/model.tar.gz")
 MODEL = {"name": "digits", "version": "3", "digest": "c" * 64}
@@ -70,7 +71,15 @@ def pack(*labels):
 
 
 def test_the_first_examples_are_read():
-    assert list(read(pack("7", "1", "3"))) == [Example(b"pixels", "7"), Example(b"pixels", "1")]
+    assert list(read(pack("7", "1", "3"))) == [Example(about_image(b"pixels"), label) for label in "71"]
+
+
+def test_rows_and_texts_are_asked_about_as_json():
+    row, text = {"row": [1.5, -2], "expected_label": "a"}, {"text": "Servus", "expected_label": "de"}
+    first, second = read(json.dumps({"examples": [row, text]}).encode())
+    assert first == Example(about({"rows": [[1.5, -2.0]]}), "a")
+    assert second.question.content_type == "application/json"
+    assert json.loads(second.question.body) == second.question.event == {"texts": ["Servus"]}
 
 
 def test_no_examples_are_not_found():
@@ -91,6 +100,8 @@ def test_no_examples_are_not_found():
         b'{"examples": 3}',
         b"\xff\xfe",
         b'{"examples": [{"image_base64": "***", "expected_label": "7"}]}',
+        b'{"examples": [{"row": [1, "x"], "expected_label": "7"}]}',
+        b'{"examples": [{"row": [NaN], "expected_label": "7"}]}',
     ],
 )
 def test_examples_that_cannot_be_read_say_so(content):
