@@ -1,8 +1,9 @@
-"""`ratchet data list|show|diff|find|tag|describe|lineage`: the catalogue of dataset versions."""
+"""`ratchet data list|show|diff|find|tag|describe|lineage|example`: the catalogue of dataset versions, and examples."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,7 @@ from ratchet.cli.output import plain
 from ratchet.cli.session import EXIT_NEGATIVE, AsJson, Session, exit_codes, start_session
 from ratchet.data import DatasetVersion, diff_manifests
 from ratchet.errors import SpecError
+from ratchet.laptop.example import EXAMPLES, write_example
 from ratchet.loop.lineage import trace
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import dataset_prefix, short
@@ -31,9 +33,27 @@ def add_commands(app: typer.Typer) -> None:
         ("tag", tag),
         ("describe", describe),
         ("lineage", lineage),
+        ("example", example),
     ):
         data.command(name)(command)
     app.add_typer(data, name="data")
+
+
+def example(
+    name: Annotated[str, typer.Argument(help=f"One of: {', '.join(sorted(EXAMPLES))}.")],
+    folder: Annotated[Path, typer.Argument(help="A folder for the files; made when it is not there.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write real data, which an installed package ships, for the pipeline of `examples/<name>.yaml`.
+
+    Example: ratchet data example languages ./data
+    """
+    session = start_session(as_json=as_json)
+    with exit_codes(session.output):
+        count = write_example(name, folder)
+        session.output.say(f"{count} examples are in {folder}; upload them with: ratchet push {name} {folder}")
+        session.output.result({"name": name, "folder": str(folder), "examples": count})
 
 
 def list_versions(

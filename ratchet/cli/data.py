@@ -1,4 +1,4 @@
-"""`ratchet push`: upload a folder of images as a dataset."""
+"""`ratchet push`: upload a folder as a dataset."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ratchet.naming import SUCCESS_MARKER, dataset_prefix
 
 _UPLOADS_AT_ONCE = 8
 _TOLD_EVERY = 500
+_TABLES = (".csv", ".rec", ".idx")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def push(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset, as in a pipeline's data.dataset.")],
-    folder: Annotated[Path, typer.Argument(help="Holds one folder for each label, with the images in it.")],
+    folder: Annotated[Path, typer.Argument(help="Holds tables or record files, or a folder for each label.")],
     as_json: AsJson = False,
 ) -> None:
     """Upload a folder as the dataset's objects and mark it complete; its arrival starts the pipeline.
@@ -43,10 +44,14 @@ def push(
 
 
 def upload(session: Session, dataset: str, folder: Path) -> tuple[int, str]:
-    """Upload every `<label>/<file>` that is new or changed, then the marker; return how many were sent, and where."""
-    files = sorted(path for path in folder.glob("*/*") if path.is_file() and not path.name.startswith((".", "_")))
+    """Upload every file that is new or changed, then the marker; return how many were sent, and where.
+
+    Files are tables and record files of the folder itself, and whatever its folders hold: `<label>/<file>`.
+    """
+    found = [*folder.glob("*/*"), *(path for path in folder.glob("*") if path.suffix.lower() in _TABLES)]
+    files = sorted(path for path in found if path.is_file() and not path.name.startswith((".", "_")))
     if not files:
-        raise DataError(f"{folder} holds no files of the form <label>/<file>; nothing was uploaded")
+        raise DataError(f"{folder} holds no <label>/<file>, and no .csv or .rec; nothing was uploaded")
     aws = connect(session.settings.region)
     bucket = cached_deployment(session.settings.region, session.settings.stack).data_bucket
     client = aws.client("s3")

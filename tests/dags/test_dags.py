@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,10 +88,13 @@ def test_nothing_heavy_is_imported_at_parse(shipped, module):
 def test_a_wrong_pipeline_file_harms_no_other_pipeline(tmp_path):
     good = (ROOT / "pipelines" / "digits.yaml").read_text("utf-8")
     (tmp_path / "digits.yaml").write_text(good)
+    for example in (ROOT / "examples").glob("*.yaml"):
+        shutil.copy(example, tmp_path)
     (tmp_path / "cats.yaml").write_text(good.replace("name: digits", "name: cats").replace("compute:", "computer:"))
     found = read_dags(tmp_path)
     assert found["errors"] == {}
     assert found["dags"]["retrain_digits"]["tasks"] == ORDER
+    assert found["dags"]["retrain_tumours"]["tasks"] == found["dags"]["retrain_languages"]["tasks"] == ORDER
     broken = found["dags"]["retrain_cats"]
     assert "broken" in broken["tags"]
     assert "training.computer" in broken["doc"]

@@ -13,7 +13,7 @@ COMMANDS += ["doctor"]
 GROUPS = {
     "models": ["list", "show", "diff"],
     "fault": ["add", "list", "clear"],
-    "data": ["list", "show", "diff", "find", "tag", "describe", "lineage"],
+    "data": ["list", "show", "diff", "find", "tag", "describe", "lineage", "example"],
 }
 
 
