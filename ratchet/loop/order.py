@@ -142,7 +142,7 @@ class OrderBook:
             instance_count=training.instance_count if trains else 1,
             channels=channels,
             hyperparameters=hyperparameters,
-            image_uri=self.image_uri,
+            image_uri=self.image_uri if trains else training.preparation_image_uri,
             volume_gib=training.volume_gib,
             max_runtime_seconds=training.max_runtime_seconds,
             metrics={Step.TRAIN: METRIC_NAMES, Step.EVALUATE: EVALUATION_METRICS}.get(step, ()),

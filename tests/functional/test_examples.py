@@ -1,16 +1,20 @@
-"""The pipelines of `examples/` on a real localcloud: from a package's data to answers of what is live."""
+"""The pipelines of `examples/`, from a package's data to what is live; and those of the page about own training."""
 
 from __future__ import annotations
 
 import json
+import re
 import socket
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 import pytest
 
+from localcloud.engines import load_engines
+from localcloud.runtime import TABLE, Runtimes
 from localcloud.server import LocalCloud
 from ratchet.aws.stack import read_deployment
 from ratchet.cli.predict import about_csv, ask_function
@@ -26,6 +30,7 @@ from ratchet.settings import load_settings
 from ratchet.spec import load_pipeline
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "own-training.md").read_text("utf-8")
 _LIMIT_SECONDS = 240
 pytestmark = pytest.mark.mxnet
 
@@ -44,8 +49,45 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory):
-    with LocalCloud(home=tmp_path_factory.mktemp("home")) as cloud, socket.create_server(("127.0.0.1", 0)) as free:
+def own(tmp_path_factory):
+    """What the page tells to write, where it tells to write it."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "own").mkdir()
+    (folder / "pipelines").mkdir()
+    (folder / "own" / "train.py").write_text(block("python")[0])
+    for text in block("yaml"):
+        (folder / "pipelines" / f"{text.split()[1]}.yaml").write_text(text)
+    return folder
+
+
+def block(language):
+    found = re.findall(rf"^```{language}\n(.+?)^```", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    return found
+
+
+class WithOwnImage:
+    """SageMaker's engine with the page's entry in the table of images."""
+
+    def __init__(self, inner, table):
+        self._inner, self._table = inner, table
+        self.name = inner.name
+
+    def install(self, host):
+        self._inner.install(replace(host, runtimes=Runtimes.load(table=self._table)))
+
+    def close(self):
+        self._inner.close()
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory, own):
+    table = own / "runtimes.toml"
+    entry = block("toml")[0].replace('"own"', json.dumps(str(own / "own")))
+    table.write_text(entry + TABLE.read_text("utf-8"))
+    engines = [WithOwnImage(each, table) if each.name == "sagemaker" else each for each in load_engines()]
+    home = tmp_path_factory.mktemp("home")
+    with LocalCloud(home=home, engines=engines) as cloud, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
         free.close()
         door = Door(cloud.url)
@@ -55,12 +97,17 @@ def door(tmp_path_factory):
 
 def open_example(door, name, **hyperparameters):
     """The workshop of an example whose training ends soon, and where it is all the same."""
-    pipeline = load_pipeline(ROOT / "examples" / f"{name}.yaml")
+    return open_shop(door, ROOT / "examples" / f"{name}.yaml", **hyperparameters)
+
+
+def open_shop(door, path, **hyperparameters):
+    pipeline = load_pipeline(path)
     given = {**pipeline.training.hyperparameters, **hyperparameters}
     training = pipeline.training.model_copy(update={"hyperparameters": given})
     quick = pipeline.data.model_copy(update={"quiet_seconds": 0.0})
     pipeline = pipeline.model_copy(update={"training": training, "data": quick})
-    return Workshop(pipeline, settings=load_settings(), aws=door, deployment=read_deployment(door, "ratchet"))
+    settings = load_settings({"RATCHET_PIPELINES": str(path.parent)})
+    return Workshop(pipeline, settings=settings, aws=door, deployment=read_deployment(door, "ratchet"))
 
 
 def upload(shop, folder):
@@ -80,8 +127,8 @@ def run(shop, step, state):
 
 
 def train(shop, folder):
-    """From files to a version that has passed its gates."""
-    write_example(shop.pipeline.name, folder)
+    """From files to a registered version, and what the steps have left."""
+    write_example(shop.pipeline.data.dataset, folder)
     upload(shop, folder)
     ticket = freeze(shop, Request("r1"))
     check(shop, ticket.dataset_version).require()
@@ -89,7 +136,11 @@ def train(shop, folder):
     state["prepare_job"] = run(shop, Step.PREPARE, state)
     train_job = run(shop, Step.TRAIN, state)
     model = register(shop, ticket, run_id="r1", prepare_job=state["prepare_job"], train_job=train_job)
-    state["version"] = model.version
+    return model, {**state, "version": model.version}
+
+
+def pass_gates(shop, folder):
+    model, state = train(shop, folder)
     record_evaluation(shop, model.version, run(shop, Step.EVALUATE, state))
     version, verdict = decide(shop, model.version, "run")
     assert verdict.passed, verdict
@@ -135,7 +186,7 @@ def post(shop, body, content_type):
 
 def test_a_table_goes_all_the_way_to_live(door, tmp_path):
     shop = open_example(door, "tumours", epochs=8, threads=1)
-    release(shop, train(shop, tmp_path))
+    release(shop, pass_gates(shop, tmp_path))
     lines = (tmp_path / "tumours.csv").read_text().splitlines()
     table = "\n".join(lines[index] for index in (0, 1, 20, 50)) + "\n"
     labels = ask_live(shop, about_csv(table))
@@ -145,7 +196,7 @@ def test_a_table_goes_all_the_way_to_live(door, tmp_path):
 
 def test_texts_go_all_the_way_to_live(door, tmp_path):
     shop = open_example(door, "languages", epochs=5, threads=1)
-    release(shop, train(shop, tmp_path))
+    release(shop, pass_gates(shop, tmp_path))
     sentences = {
         "de": "Der Lauf wurde erfolgreich ausgelöst und wird bald wiederholt.",
         "en": "The connection could not be deleted because it is still used.",
@@ -155,3 +206,15 @@ def test_texts_go_all_the_way_to_live(door, tmp_path):
     assert ask_live(shop, about({"texts": list(sentences.values())})) == list(sentences)
     answer = post(shop, sentences["pl"].encode(), "text/plain; charset=utf-8")
     assert answer["predictions"][0]["label"] == "pl"
+
+
+def test_the_script_of_the_page_about_own_training_leaves_a_model_that_passes(door, own, tmp_path):
+    version = pass_gates(open_shop(door, own / "pipelines" / "own-script.yaml"), tmp_path)
+    assert version.metrics["validation_accuracy"] > 0.9
+    assert version.evaluation["challenger"]["accuracy"] > 0.9
+
+
+def test_the_image_of_the_page_about_own_training_leaves_a_version(door, own, tmp_path):
+    model, _ = train(open_shop(door, own / "pipelines" / "own-image.yaml"), tmp_path)
+    assert model.metrics["validation_accuracy"] > 0.9
+    assert "my-trainer" in model.provenance.image_uri

@@ -132,7 +132,7 @@ def test_stops_early_when_nothing_gets_better(tmp_path, prepared):
 def test_names_the_networks_there_are(tmp_path, prepared):
     job = Job(tmp_path, "train", {"prepared": prepared})
     assert job.run(network="alexnet") == 1
-    assert job.reason.startswith("there is no network 'alexnet'; there is: lenet, mlp, resnet18, resnet50")
+    assert job.reason.startswith("there is no network 'alexnet'; there is: lenet, lstm, mlp, resnet18, resnet50")
 
 
 def test_says_when_the_loss_is_no_number_any_more(tmp_path, prepared):

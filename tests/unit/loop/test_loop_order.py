@@ -129,6 +129,13 @@ def test_a_script_that_writes_no_checkpoints_gets_no_place_for_them():
     assert not book(change(DIGITS, "training", checkpoints=False)).training("s3://p").checkpoints
 
 
+def test_an_image_of_ones_own_trains_and_another_does_the_rest():
+    pipeline = change(DIGITS, "training", image_uri="mine:1", preparation_image_uri="other:1")
+    orders = [book(pipeline).training("s3://p"), book(pipeline).preparation("data", "v")]
+    assert [order.image_uri for order in orders] == ["mine:1", "other:1"]
+    assert book(change(DIGITS, "training", image_uri="mine:1")).preparation("data", "v").image_uri is None
+
+
 def test_evaluation_binds_both_models_to_their_digests():
     order = book().evaluation("s3://p", Artefact("s3://new", "n1"), Artefact("s3://old", "o1"))
     assert [channel.name for channel in order.channels] == ["prepared", "challenger", "champion"]

@@ -37,6 +37,22 @@ def test_holds_training_and_the_contract_and_no_requirements(folder):
     ]
 
 
+def test_a_script_of_ones_own_gets_ratchets_part_beside_it(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for name in ("train.py", "mine/net.py", "requirements.txt", ".hidden.py"):
+        (tmp_path / name).write_text("pass\n")
+    found = set(names(build_bundle(tmp_path)))
+    assert {"train.py", "mine/net.py", "training/prepare.py", "training/evaluate.py", "ratchet/contract.py"} <= found
+    assert not {"requirements.txt", ".hidden.py", "training/requirements.txt", "ratchet/naming.py"} & found
+    assert build_bundle(tmp_path) == build_bundle(tmp_path)
+
+
+def test_scripts_of_another_checkout_have_no_commit_that_says_it_all(tmp_path):
+    (tmp_path / "train.py").write_text("pass\n")
+    assert commit(tmp_path, "first") == "unknown"
+    assert build_bundle_at(tmp_path, "f" * 40) is None
+
+
 def test_the_same_sources_give_the_same_bytes_whenever_and_whoever(folder):
     first = build_bundle(folder)
     script = folder / "training" / "train.py"
