@@ -53,6 +53,7 @@ class Training(Part):
     source_folder: str = Field(".", description="Holds your own script, or all of `training/`; beside `pipelines/`.")
     entry_point: str = Field("training/train.py", pattern=r"^[\w][\w./-]*\.py$")
     network: str = Field("resnet18", description="A file of training/zoo/, without `.py`.")
+    precision: Literal["auto", "fp32", "amp"] = Field("auto", description="Mixed precision; auto: where a GPU is.")
     hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)
     attempts: int = Field(2, ge=1, le=10, description="How often a failed job may be bought again.")
     checkpoints: bool | None = Field(

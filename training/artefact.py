@@ -44,6 +44,7 @@ def describe(learner: Learner, progress: Progress, statistics: Dict[str, Any]) -
         "dataset": statistics["dataset"],
         "dataset_version": statistics["dataset_version"],
         "shards": statistics["shards"],
+        "precision": "amp" if learner.precision.mixed else "fp32",
         "devices": [str(context) for context in learner.contexts],
         "hosts": learner.group.place.size,
         "threads": int(os.environ["OMP_NUM_THREADS"]),

@@ -16,6 +16,7 @@ from training.batches import Batches, share
 from training.checkpoint import BEST, PARAMS, STATES, Progress
 from training.cluster import ALONE, Group
 from training.optimizer_state import load_state, save_state
+from training.precision import FULL, Precision
 
 Sums = Tuple[float, float, int]  # loss, hits, examples
 _EPOCH_SEEDS = 10_007
@@ -38,9 +39,11 @@ class Learner:
         The hosts that learn together.
     steps
         Batches of an epoch; every host must take as many.
+    precision
+        How it computes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a training is made of; the last three have a plain default
         self,
         batches: Batches,
         options: argparse.Namespace,
@@ -49,6 +52,7 @@ class Learner:
         *,
         group: Optional[Group] = None,
         steps: Optional[int] = None,
+        precision: Precision = FULL,
     ) -> None:
         self.batches = batches
         self.group = group or Group(ALONE, len(contexts))
@@ -63,8 +67,7 @@ class Learner:
         self.net.initialize(mx.init.Xavier(), ctx=contexts)
         # Layers that learn their input's size learn it now, so that the parameters can be saved and loaded.
         self.probe()
-        self.net.hybridize(static_alloc=True, static_shape=True)
-        self.loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        self.examiner = _Examiner(self.net, batches.make_scaling(), contexts)
         settings = {"learning_rate": options.learning_rate}
         if options.optimizer == "sgd":
             settings["momentum"] = 0.9
@@ -72,6 +75,8 @@ class Learner:
             self.net.collect_params(), options.optimizer, settings, kvstore=self.group.kvstore, update_on_kvstore=False
         )
 
+        self.precision = precision
+        precision.prepare(self.trainer)
         if self.group.place.size > 1:
             self._share_weights()
 
@@ -124,22 +129,21 @@ class Learner:
 
     def _step(self, batch: Any, tally: _Tally) -> None:
         losses = []
-        for data, label, real in share(batch, self.contexts):
-            with autograd.record():
-                output = self.net(data)
-                loss = self.loss(output, label)
-            losses.append(loss)
-            tally.add(output, label, loss, real)
-        autograd.backward(losses)
+        with autograd.record():
+            for data, label, mask, real in share(batch, self.contexts):
+                loss, sums = self.examiner(data, label, mask)
+                losses.append(loss)
+                tally.add(sums, real)
+            with self.precision.scaled(losses, self.trainer) as scaled:
+                autograd.backward(scaled)
         self.trainer.step(batch.data[0].shape[0] * self.group.place.size)
 
     def validate(self) -> Sums:
         """Sums of loss, hits and examples over the validation split."""
         tally = _Tally((0.0, 0.0, 0))
         for batch in self.batches.ordered("validation"):
-            for data, label, real in share(batch, self.contexts):
-                output = self.net(data)
-                tally.add(output, label, self.loss(output, label), real)
+            for data, label, mask, real in share(batch, self.contexts):
+                tally.add(self.examiner(data, label, mask)[1], real)
         return self._sum(tally)
 
     def _sum(self, tally: _Tally) -> Sums:
@@ -165,6 +169,25 @@ class Learner:
             shutil.copyfile(str(folder / BEST), str(self.best))
 
 
+class _Examiner(gluon.HybridBlock):
+    """Scaling, network, loss and figures as one graph, which is planned once and then only run."""
+
+    def __init__(self, net: Any, scaling: Any, contexts: List[Any]) -> None:
+        super().__init__()
+        self.net = net
+        self.scaling = scaling
+        self.loss = gluon.loss.SoftmaxCrossEntropyLoss()
+        scaling.initialize(ctx=contexts)
+        self.hybridize(static_alloc=True, static_shape=True)
+
+    def hybrid_forward(self, F: Any, data: Any, label: Any, mask: Any) -> Any:
+        """The loss of each example, and the sums of loss and hits over those with a 1 in `mask`."""
+        output = self.net(self.scaling(data))
+        loss = self.loss(output, label)
+        hits = F.broadcast_equal(output.argmax(axis=1), label)
+        return loss, F.BlockGrad(F.stack((loss * mask).sum(), (hits * mask).sum(), axis=0).reshape((2,)))
+
+
 class _Tally:
     """Sums that stay where they are computed: reading them at every step would make each step wait."""
 
@@ -173,13 +196,11 @@ class _Tally:
         self.last: Any = None
         self._sums: Dict[str, Any] = {}
 
-    def add(self, output: Any, label: Any, loss: Any, real: int) -> None:
-        if not real:  # MXNet knows no empty arrays
-            return
-        hits = (output.argmax(axis=1)[:real] == label[:real]).sum()
-        self.last = mx.nd.concat(loss[:real].sum().reshape((1,)), hits.reshape((1,)), dim=0)
-        where = str(output.context)
-        self._sums[where] = self._sums[where] + self.last if where in self._sums else self.last
+    def add(self, sums: Any, real: int) -> None:
+        where = str(sums.context)
+        # Summed up outside of what is recorded, or the whole epoch would be one graph.
+        with autograd.pause():
+            self._sums[where] = self.last = self._sums[where] + sums if where in self._sums else sums.copy()
         self.examples += real
 
     def read(self) -> Sums:

@@ -18,6 +18,7 @@ from ratchet.contract import METRIC_NAMES, digest_of, metric_line
 from training.checkpoint import BEST, Checkpoints, Progress
 from training.cluster import Place, find_place, join
 from training.container import Arguments, Container, DataProblem, Interrupted, at_least, run, set_threads
+from training.precision import CHOICES, Precision, choose_precision
 from training.shard import open_prepared, read_statistics, signature_of, take_share
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=at_least(0, int), default=1)
     parser.add_argument("--augment", choices=("none", "light"), default="none")
     parser.add_argument("--threads", type=at_least(0, int), default=0, help="0: all; 1: the same weights every time")
+    parser.add_argument("--precision", choices=CHOICES, default="auto", help="auto: amp where a GPU is, else fp32")
     parser.add_argument("--checkpoint-dir", type=Path, help="other than CheckpointConfig's default LocalPath")
     return parser.parse_args(arguments)
 
@@ -142,6 +144,7 @@ def share_of(folder: Path, statistics: Dict[str, Any], place: Place, scratch: Pa
 
 def learn(container: Container, options: argparse.Namespace, place: Place, scratch: Path) -> Progress:
     """Train on this host's share and, on the first host, export the best epoch."""
+    mixed = choose_precision(options.precision, container.gpus) == "amp"
     threads = set_threads(options.threads)
     folder = open_prepared(container.channel("prepared"), scratch / "prepared")
     statistics = read_statistics(folder, list(_SPLITS))
@@ -161,7 +164,10 @@ def learn(container: Container, options: argparse.Namespace, place: Place, scrat
     stop = Stop()
     stop.listen()
     with Group(place, container.gpus) as group:
-        learner = Learner(batches, options, devices(container.gpus), scratch / BEST, group=group, steps=steps)
+        precision = Precision(mixed=mixed)
+        learner = Learner(
+            batches, options, devices(container.gpus), scratch / BEST, group=group, steps=steps, precision=precision
+        )
         progress = train(learner, checkpoints, stop)
         if place.leads:
             export(learner, progress, statistics, container.model_folder)

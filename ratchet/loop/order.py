@@ -112,7 +112,9 @@ class OrderBook:
     def training(self, prepared_uri: str) -> JobOrder:
         """Shards into a model."""
         training = self.pipeline.training
-        parameters = {"network": training.network, **training.hyperparameters}
+        # A script of somebody's own is told what it cannot guess, and no more.
+        precision = {} if training.precision == "auto" else {"precision": training.precision}
+        parameters = {"network": training.network, **precision, **training.hyperparameters}
         return self._order(Step.TRAIN, training.entry_point, (Channel("prepared", prepared_uri),), parameters)
 
     def evaluation(self, prepared_uri: str, challenger: Artefact, champion: Artefact | None) -> JobOrder:

@@ -163,25 +163,32 @@ def test_refuses_prepared_data_that_leaves_its_folder(tmp_path, preparation):
     assert not list(tmp_path.rglob("statistics.json"))
 
 
-def test_two_devices_learn_what_one_does(preparation):
-    script = f"""
-import sys; sys.path.insert(0, {str(ROOT)!r})
-import json, mxnet as mx, numpy as np
-from pathlib import Path
-from training.batches import Batches
-from training.checkpoint import Progress
-from training.learner import Learner
-from training.shard import read_statistics, signature_of
-from training.train import parse
-folder = Path({str(preparation.model)!r})
-signature = signature_of(read_statistics(folder, []))
-def learn(devices):
-    options = parse(["--network", "mlp", "--learning-rate", "0.01"])
-    learner = Learner(Batches(folder, signature, size=16, threads=1), options, devices, Path("best.params"))
-    sums, _ = learner.learn(1, Progress(), lambda: False)
-    return [*sums, *learner.validate()]
-print(json.dumps([learn([mx.cpu(0)]), learn([mx.cpu(0), mx.cpu(1)])]))
-"""
-    done = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True, timeout=120)
-    one, two = json.loads(done.stdout)
-    assert two == pytest.approx(one, rel=1e-3)
+@pytest.fixture(scope="module")
+def learned(preparation, tmp_path_factory):
+    """Sums after an epoch, by how it was learned."""
+    command = [PYTHON, ROOT / "tests/functional/training/devices.py", preparation.model]
+    where = tmp_path_factory.mktemp("devices")
+    done = subprocess.run(command, cwd=where, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_two_devices_learn_what_one_does(learned):
+    assert learned["two"] == pytest.approx(learned["one"], rel=1e-3)
+
+
+def test_scaled_losses_of_mixed_precision_teach_the_same_on_one_device_and_on_two(learned):
+    assert learned["mixed"] == pytest.approx(learned["one"], rel=1e-3)
+    assert learned["mixed on two"] == pytest.approx(learned["one"], rel=1e-3)
+
+
+def test_what_does_not_fit_into_memory_is_learned_from_the_shards(learned):
+    (loss, _, count, _, _, validated), whole = learned["streamed"], learned["one"]
+    assert (count, validated) == (whole[2], whole[5])
+    assert loss == pytest.approx(whole[0], rel=0.3)  # another order
+
+
+def test_mixed_precision_is_refused_where_no_gpu_is(tmp_path, prepared):
+    job = Job(tmp_path, "train", {"prepared": prepared})
+    assert job.run(**OPTIONS, precision="amp") == 1
+    assert job.reason == "--precision amp needs a GPU, and this machine has none: set `fp32` or `auto`"

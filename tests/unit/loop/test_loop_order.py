@@ -129,6 +129,11 @@ def test_a_script_that_writes_no_checkpoints_gets_no_place_for_them():
     assert not book(change(DIGITS, "training", checkpoints=False)).training("s3://p").checkpoints
 
 
+def test_precision_is_told_when_it_is_not_left_to_the_machine():
+    assert "precision" not in book().training("s3://p").hyperparameters
+    assert book(change(DIGITS, "training", precision="fp32")).training("s3://p").hyperparameters["precision"] == "fp32"
+
+
 def test_an_image_of_ones_own_trains_and_another_does_the_rest():
     pipeline = change(DIGITS, "training", image_uri="mine:1", preparation_image_uri="other:1")
     orders = [book(pipeline).training("s3://p"), book(pipeline).preparation("data", "v")]
