@@ -177,6 +177,30 @@ def test_a_job_that_ended_badly_ends_the_wait(state):
     assert seen.outcome["state"] == state.value
 
 
+def ended(lines, **changes):
+    """The last look at a training that printed these lines."""
+    status = JobStatus("j", JobState.SUCCEEDED, "Completed", instance_type="ml.m5.large", **changes)
+    shop = Shop(backend=Backend([status], pages=[lines]), aws=Shelf(), deployment=SimpleNamespace(jobs_bucket="jobs"))
+    return JobWatch(shop, {"job": "j", "epochs": 4}).look().message
+
+
+def test_at_its_end_a_training_tells_what_it_cost_and_what_spare_machines_saved():
+    assert ended([epoch_line(4, 0.9)], billable_seconds=3600).endswith("it cost $0.12")
+    told = ended([epoch_line(4, 0.9)], billable_seconds=3600, training_seconds=10_800)
+    assert told.endswith("it cost $0.12, and Spot saved $0.23")
+
+
+def test_a_training_that_printed_no_metric_is_told_how_to():
+    assert "printed no metric" in ended(["done"], billable_seconds=3600)
+
+
+def test_a_job_without_a_machine_says_whether_the_policy_has_another():
+    status = JobStatus("j", JobState.FAILED, "Failed", "CapacityError: none", no_capacity=True)
+    watch = JobWatch(Shop(backend=Backend([status])), {"job": "j", "more_offers": 2})
+    outcome = watch.look().outcome
+    assert (outcome["state"], outcome["no_capacity"], outcome["more_offers"]) == ("failed", True, 2)
+
+
 def test_giving_up_on_a_job_stops_it():
     backend = Backend([])
     JobWatch(Shop(backend=backend), {"job": "j"}).cancel()
