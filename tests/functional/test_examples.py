@@ -117,7 +117,7 @@ def upload(shop, folder):
 
 
 def run(shop, step, state):
-    job = place_order(shop, step, "r1", state).name
+    job = place_order(shop, step, "r1", state).status.name
     deadline = time.monotonic() + _LIMIT_SECONDS
     while not (status := shop.backend.poll(job)).state.ended:
         assert time.monotonic() < deadline, status
