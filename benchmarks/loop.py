@@ -28,6 +28,7 @@ from ratchet.cli.session import Session, start_session
 from ratchet.laptop.digits import COUNT, write_digits
 from ratchet.laptop.home import Ports, use_environment
 from ratchet.laptop.stack import Laptop
+from ratchet.rollout.question import about_image
 
 GOAL_SECONDS = 60.0
 PIPELINE = "digits"
@@ -128,8 +129,8 @@ class Course:
 
     def _ask(self, champion: Any) -> None:
         """Make sure that what was timed is what answers."""
-        image = next(self.scans.glob("*/*.png")).read_bytes()
-        for target, answer in ask_all(self.session, image, TARGETS).items():
+        question = about_image(next(self.scans.glob("*/*.png")).read_bytes())
+        for target, answer in ask_all(self.session, question, TARGETS).items():
             if answer["model"]["digest"] != champion.digest:
                 raise SystemExit(f"{target} answers with another model than the champion")
 

@@ -25,6 +25,7 @@ from ratchet.contract import METRIC_PREFIX
 from ratchet.errors import NotPermittedError, UnavailableError
 from ratchet.laptop.fault import LOSE_EVERY_ANSWER_ONCE
 from ratchet.registry import Stage
+from ratchet.rollout.question import about_image
 from tests.e2e.browser import chromium_is_there, open_airflow, wait_for_text
 from tests.e2e.conftest import DAG, PIPELINE, Loop
 
@@ -49,8 +50,8 @@ def champion(loop: Loop) -> Any:
 
 def live_versions(loop: Loop) -> set[str]:
     """Which version each endpoint says it is, asked with a real scan."""
-    image = next(loop.scans.glob("*/digit-0007.png")).read_bytes()
-    return {str(answer["model"]["version"]) for answer in ask_all(loop.session, image, TARGETS).values()}
+    question = about_image(next(loop.scans.glob("*/digit-0007.png")).read_bytes())
+    return {str(answer["model"]["version"]) for answer in ask_all(loop.session, question, TARGETS).values()}
 
 
 def told(loop: Loop, run: str, what: str) -> list[str]:
