@@ -82,6 +82,11 @@ class Runtimes:
         ]
         return cls(images, table, machines)
 
+    @property
+    def images(self) -> tuple[Runtime, ...]:
+        """What stands in for container images, in order."""
+        return self._runtimes
+
     def resolve(self, image: str) -> Runtime:
         """Return the runtime that stands in for an image.
 

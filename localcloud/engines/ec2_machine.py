@@ -16,6 +16,7 @@ from moto.ec2.models.instances import InstanceState, StateReason
 
 from localcloud.engine import Host
 from localcloud.engines.ec2_console import Console
+from localcloud.engines.ec2_docker import write_docker
 from localcloud.engines.ec2_facts import FactFinder
 from localcloud.engines.ec2_folder import INIT, InstanceFolder
 from localcloud.engines.ec2_metadata import MetadataService
@@ -170,6 +171,9 @@ class Machine:
         if self._closing.is_set() or self.state is not State.PENDING:
             return
         self.folder.make()
+        write_docker(
+            self.folder.bin / "docker", self.folder.root / "etc" / "docker" / "images.json", self._host.runtimes
+        )
         self._metadata = MetadataService(self.facts.find, self.facts.needs_token)
         self._switch = PowerSwitch(self.folder.switch, self._obey, self._note_boot)
         with _lock:

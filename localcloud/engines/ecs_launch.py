@@ -105,6 +105,8 @@ class Launcher:
             **base_environment(),
             "HOME": scratch,
             "TMPDIR": scratch,
+            # What a container has at /opt/ml; AWS's training toolkit asks for it by this name.
+            "SAGEMAKER_BASE_DIR": str(Path(scratch) / "opt" / "ml"),
             # On AWS a task has a network interface of its own; here that is the loopback's.
             "HOST": "127.0.0.1",
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -17,6 +17,8 @@ import boto3
 
 from localcloud.engine import Engine, Host
 from localcloud.engines import load_engines
+from localcloud.engines.ec2 import Ec2Engine
+from localcloud.engines.ec2_machine import MachineSettings
 from localcloud.runtime import ROOT, Runtime, Runtimes
 from localcloud.server import LocalCloud
 from ratchet import contract
@@ -45,7 +47,8 @@ class WithTinyImage:
     def install(self, host: Host) -> None:
         # Lambda's runtime interface client lies in the MXNet environment; nothing here imports MXNet.
         python = ROOT / ".venv-mxnet" / "bin" / "python"
-        runtimes = Runtimes([Runtime("*/tiny-serving:*", python, (self._folder,))])
+        tiny = Runtime("*/tiny-serving:*", python, (self._folder,))
+        runtimes = Runtimes([tiny, *host.runtimes.images])
         self._inner.install(replace(host, runtimes=runtimes))
 
     def close(self) -> None:
@@ -59,11 +62,13 @@ def make_cloud(folder: Path) -> tuple[LocalCloud, Path]:
     engines: list[Engine] = [
         cast("Engine", WithTinyImage(engine, image)) if engine.name in ("ecs", "lambda") else engine
         for engine in load_engines()
+        if engine.name != "ec2"
     ]
+    engines.append(Ec2Engine(MachineSettings(grace_seconds=3)))
     return LocalCloud(home=folder / "home", engines=engines, enforce_iam=True), image
 
 
-_IAM_NAMES = {"elbv2": "elasticloadbalancing", "Invoke": "InvokeFunction"}
+_IAM_NAMES = {"elbv2": "elasticloadbalancing", "Invoke": "InvokeFunction", "HeadObject": "GetObject"}
 
 
 class Door:
