@@ -27,6 +27,12 @@ def job_name(pipeline: str, step: str, digest: str, epoch: int) -> str:
     return head + tail
 
 
+def machine_type(compute: str, name: str) -> str:
+    """A type of machine as a backend calls it: SageMaker's begin with `ml.`, those of EC2 do not."""
+    bare = name.removeprefix("ml.")
+    return f"ml.{bare}" if compute == "sagemaker" else bare
+
+
 # -- S3: data bucket -------------------------------------------------------------------------------------------------
 
 SUCCESS_MARKER = "_SUCCESS"
@@ -88,6 +94,21 @@ def job_output_key(job: str, file: str) -> str:
 def order_key(job: str) -> str:
     """What a job was asked to do, so that it can be asked again."""
     return f"orders/{job}.json"
+
+
+def machine_record_key(job: str) -> str:
+    """Where a job on a rented machine is, and who works on it; changed by compare and swap."""
+    return f"machines/{job}/record.json"
+
+
+def machine_request_key(job: str) -> str:
+    """What the agent on a rented machine is to do; written once."""
+    return f"machines/{job}/request.json"
+
+
+def agent_key(digest: str) -> str:
+    """The program that carries a job out on a rented machine."""
+    return f"code/agent-{digest}.pyz"
 
 
 def curve_key(job: str) -> str:
@@ -210,6 +231,15 @@ def sighting_sk(dataset: str) -> str:
 
 
 # -- Tags ------------------------------------------------------------------------------------------------------------
+
+STACK_TAG = "ratchet:stack"
+JOB_TAG = "ratchet:job"
+LEASE_TAG = "ratchet:lease-until"  # when it may be ended at the latest, whoever holds it
+
+
+def tag_value(text: str) -> str:
+    """A text as a tag's value: the letters that AWS allows, 256 at most."""
+    return "".join(letter if letter.isalnum() or letter in " _.:/=+-@" else "_" for letter in text)[:256]
 
 
 def run_tags(pipeline: str, run_id: str, step: str) -> dict[str, str]:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from ratchet.dataset_spec import Bound, Data, Name, Part, Percent
 from ratchet.errors import SpecError
+from ratchet.naming import machine_type
 
 Hyperparameter = str | int | float | bool
 Target = Literal["ecs", "lambda"]
@@ -22,7 +23,15 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 20
 
 
-Compute = Literal["sagemaker"]
+Compute = Literal["sagemaker", "ec2", "ecs"]
+MachineType = Annotated[
+    str,
+    Field(
+        pattern=r"^(ml\.)?[a-z0-9-]+\.[a-z0-9-]+$",
+        validate_default=True,
+        description="For every `compute`, with or without SageMaker's `ml.`: each backend gets its own form.",
+    ),
+]
 
 
 class Fallback(Part):
@@ -43,9 +52,9 @@ class Training(Part):
     """What runs where to make a model."""
 
     compute: Compute = "sagemaker"
-    instance_type: str = Field("ml.p3.2xlarge", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
+    instance_type: MachineType = "ml.p3.2xlarge"
     instance_count: int = Field(1, ge=1, le=20, description="Machines that train together, by MXNet's `dist_sync`.")
-    preparation_instance_type: str = Field("ml.m5.large", pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")
+    preparation_instance_type: MachineType = "ml.m5.large"
     volume_gib: int = Field(30, ge=1, le=16_384)
     max_runtime_seconds: int = Field(5 * 86_400, ge=60, le=28 * 86_400)
     image_uri: str | None = Field(None, description="Your own image to train in; otherwise AWS's MXNet container.")
@@ -74,6 +83,19 @@ class Training(Part):
         if not isinstance(value, list | tuple):
             return value
         return [{"instance_type": item} if isinstance(item, str) else item for item in value]
+
+    @field_validator("instance_type", "preparation_instance_type")
+    @classmethod
+    def _is_of_the_backend(cls, value: str, info: ValidationInfo) -> str:
+        return machine_type(info.data.get("compute", "sagemaker"), value)
+
+    @field_validator("instance_count")
+    @classmethod
+    def _is_one_when_rented(cls, value: int, info: ValidationInfo) -> int:
+        compute = info.data.get("compute")
+        if value > 1 and compute in ("ec2", "ecs"):
+            raise ValueError(f"compute: {compute} trains on one machine; choose a larger one, or compute: sagemaker")
+        return value
 
     @field_validator("hyperparameters", mode="before")
     @classmethod

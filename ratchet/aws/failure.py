@@ -40,8 +40,10 @@ _BY_CODE: dict[str, type[RatchetError]] = {
     "ResourceConflictException": ConflictError,
     "ResourceLimitExceeded": CapacityError,
     "InsufficientInstanceCapacity": CapacityError,
+    "InstanceLimitExceeded": CapacityError,
     "MaxSpotInstanceCountExceeded": CapacityError,
     "VcpuLimitExceeded": CapacityError,
+    "Unsupported": CapacityError,  # EC2: the zone has no machines of that type
     "Throttling": ThrottledError,
     "ThrottlingException": ThrottledError,
     "TooManyRequestsException": ThrottledError,

@@ -25,6 +25,11 @@ class Deployment:
     training_role_arn: str
     task_role_arn: str
     execution_role_arn: str
+    job_log_group: str
+    training_launch_template: str
+    training_subnets: str
+    training_pool: str
+    training_task_family: str
     cluster_name: str
     service_name: str
     service_task_family: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import cache
 from pathlib import Path
 
 from ratchet.aws import Aws, Deployment
@@ -10,30 +11,14 @@ from ratchet.compute.order import Backend
 from ratchet.errors import SpecError
 from ratchet.settings import Settings
 
-# The room's own files; every other one is a backend and has a function `make_backend`.
-_NOT_BACKENDS = frozenset(
-    {
-        "__init__",
-        "advice",
-        "backends",
-        "bundle",
-        "cost",
-        "course",
-        "curve",
-        "image",
-        "log",
-        "machine",
-        "order",
-        "placement",
-        "placement_book",
-        "quota",
-    }
-)
+_MAKER = "\ndef make_backend("  # a file of this room that has one is a backend
 
 
-def backend_names() -> list[str]:
+@cache
+def backend_names() -> tuple[str, ...]:
     """Every backend there is a file for."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in _NOT_BACKENDS)
+    files = (path for path in sorted(Path(__file__).parent.glob("*.py")) if path != Path(__file__))
+    return tuple(path.stem for path in files if _MAKER in path.read_text("utf-8"))
 
 
 def make_backend(name: str, aws: Aws, deployment: Deployment, settings: Settings) -> Backend:

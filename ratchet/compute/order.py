@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -84,6 +85,12 @@ class JobOrder:
     def name(self, epoch: int) -> str:
         """Name of the job of one epoch; the epoch rises only when the one before has ended badly."""
         return job_name(self.pipeline, self.step, self.digest, epoch)
+
+    @property
+    def toolkit_hyperparameters(self) -> dict[str, str]:
+        """The hyperparameters as script mode reads them: each as JSON, with where the code lies and what to start."""
+        own = {"sagemaker_submit_directory": self.code_uri, "sagemaker_program": self.program}
+        return {key: json.dumps(value) for key, value in {**self.hyperparameters, **own}.items()}
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary, from which the same job can be ordered again."""

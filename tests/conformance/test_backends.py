@@ -8,6 +8,7 @@ import io
 import tarfile
 import time
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 import pytest
@@ -17,12 +18,15 @@ from ratchet.compute.bundle import Bundle, upload_bundle
 from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus
 from ratchet.contract import metric_line
 from ratchet.errors import JobError, NotFoundError, SpecError
+from ratchet.naming import JOB_TAG
 from ratchet.settings import Settings
 from tests.functional.rollout.rollout_stack import Door, Stack
+from tests.waiting import wait_until
 
 LIMIT_SECONDS = 120.0
+RENTED = ("ec2", "ecs")
 SCRIPT = f"""
-import argparse, os, sys, time
+import argparse, os, signal, sys, time
 parser = argparse.ArgumentParser()
 parser.add_argument("--behave")
 parser.add_argument("--epochs", type=int)
@@ -32,10 +36,19 @@ for epoch in range(options.epochs):
 print("the channel holds", *sorted(os.listdir(os.environ["SM_CHANNEL_DATA"])), flush=True)
 if options.behave == "fail":
     sys.exit("no gradient to descend")
-while options.behave == "run on":
+if options.behave == "hang":
+    # Neither the script nor whoever looks after it does anything any more.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    toolkit = os.getppid()
+    agent = int(open("/proc/%d/stat" % toolkit).read().rpartition(")")[2].split()[1])
+    os.kill(agent, signal.SIGSTOP)
+while options.behave in ("run on", "hang"):
     time.sleep(0.1)
 with open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w") as stream:
     stream.write("learned")
+os.mkdir(os.path.join(os.environ["SM_MODEL_DIR"], "more"))
+with open(os.path.join(os.environ["SM_MODEL_DIR"], "more", "weights"), "wb") as stream:
+    stream.write(bytes(range(256)) * 64)
 """
 SETTINGS = Settings(region="us-east-1")
 
@@ -44,13 +57,72 @@ class Shop:
     """A backend, orders for it, and their ends."""
 
     def __init__(self, name: str, stack: Stack) -> None:
+        self.key = name
         self.door = Door(stack.url)
         self.deployment = stack.deployment
-        aws = cast(Any, self.door)
-        self.backend: Backend = make_backend(name, aws, stack.deployment, SETTINGS)
-        self.code_uri = upload_bundle(aws, stack.deployment.jobs_bucket, bundle_script())
+        self.backend = self.open_backend()
+        self.code_uri = upload_bundle(cast(Any, self.door), stack.deployment.jobs_bucket, bundle_script())
         stack.aws.client("s3").put_object(Bucket=stack.deployment.data_bucket, Key="shop/a.txt", Body=b"pixels")
         self.door.actions.clear()
+        self._spare = Door(stack.url)  # for the test's own looks
+
+    def open_backend(self) -> Backend:
+        """The backend as another process has it."""
+        return make_backend(self.key, cast(Any, self.door), self.deployment, SETTINGS)
+
+    @cached_property
+    def exhausted(self) -> tuple[list[str], JobError]:
+        """Jobs of an order that fails, bought as often as it may be, and what the next order is told."""
+        order = self.order("fail", "attempts", attempts=2)
+        names = []
+        for _ in range(2):
+            names.append(self.backend.start(order).name)
+            assert self.wait(names[-1], JobState.FAILED).message
+        with pytest.raises(JobError) as caught:
+            self.backend.start(order)
+        return names, caught.value
+
+    @cached_property
+    def followed(self) -> tuple[JobStatus, list[str]]:
+        """A job that was followed to its end, and the lines of its log as they came."""
+        name = self.backend.start(self.order("train", "once")).name
+        lines, cursor = [], ""
+        while not (status := self.backend.poll(name)).state.ended:
+            page = self.backend.read_log(name, cursor)
+            lines, cursor = [*lines, *page.lines], page.cursor
+            time.sleep(0.2)
+        page = self.backend.read_log(name, cursor)
+        assert self.backend.read_log(name, page.cursor).lines == ()
+        return status, [*lines, *page.lines]
+
+    def machines(self) -> list[str]:
+        """What runs for jobs now: instances and tasks."""
+        filters = [
+            {"Name": "tag-key", "Values": [JOB_TAG]},
+            {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]},
+        ]
+        found = self._spare.client("ec2").describe_instances(Filters=filters)["Reservations"]
+        instances = [instance["InstanceId"] for reservation in found for instance in reservation["Instances"]]
+        tasks = self._spare.client("ecs").list_tasks(cluster=self.deployment.cluster_name)["taskArns"]
+        return instances + tasks
+
+    def kill_machine(self) -> None:
+        """Do what a failing rack does."""
+        (machine,) = self.machines()
+        if self.key == "ec2":
+            self._spare.client("ec2").terminate_instances(InstanceIds=[machine])
+        else:
+            self._spare.client("ecs").stop_task(cluster=self.deployment.cluster_name, task=machine)
+
+    def wait_until_nothing_runs(self) -> None:
+        wait_until(lambda: self.machines() == [], "no machine runs for a job", LIMIT_SECONDS)
+
+    def read_archive(self, uri: str) -> dict[str, bytes | None]:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        content = self._spare.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+            files = [(member, tar.extractfile(member)) for member in tar]
+            return {member.name: file.read() if file else None for member, file in files}
 
     def order(self, behave: str, nonce: str, **changes: Any) -> JobOrder:
         order = JobOrder(
@@ -97,63 +169,64 @@ def bundle_script() -> Bundle:
     return Bundle(hashlib.sha256(content).hexdigest(), content, "unknown")
 
 
+@pytest.fixture(scope="module")
+def shops(stack: Stack) -> dict[str, Shop]:
+    return {name: Shop(name, stack) for name in backend_names()}
+
+
 @pytest.fixture(scope="module", params=backend_names())
-def shop(request: pytest.FixtureRequest, stack: Stack) -> Shop:
-    return Shop(request.param, stack)
+def shop(request: pytest.FixtureRequest, shops: dict[str, Shop]) -> Shop:
+    return shops[request.param]
 
 
-def test_a_job_trains_once_however_often_it_is_ordered(shop):
+def test_a_job_trains_once_however_often_and_by_whom_it_is_ordered(shop):
+    shop.wait_until_nothing_runs()
     order = shop.order("train", "once")
     first = shop.backend.start(order)
     assert first.state in (JobState.RUNNING, JobState.SUCCEEDED)
     assert shop.backend.start(order).name == first.name
-    ended = shop.wait(first.name)
-    assert shop.backend.start(order).created_at == ended.created_at
+    # Whoever started it is gone, and another process goes on.
+    assert shop.open_backend().start(order).created_at == first.created_at
+    if shop.key in RENTED:
+        assert len(shop.machines()) == 1
+    ended, _ = shop.followed
+    assert shop.open_backend().start(order).created_at == ended.created_at
     assert shop.backend.start(order).state is JobState.SUCCEEDED
 
 
 def test_a_job_that_ended_tells_its_artefact_metrics_and_times(shop):
-    name = shop.backend.start(shop.order("train", "tell")).name
-    ended = shop.wait(name)
-    assert ended.archive_uri == f"s3://{shop.deployment.jobs_bucket}/jobs/{name}/output/model.tar.gz"
+    ended, _ = shop.followed
+    assert ended.archive_uri == f"s3://{shop.deployment.jobs_bucket}/jobs/{ended.name}/output/model.tar.gz"
     assert ended.metrics == {"train_loss": 0.25}
-    assert ended.created_at <= ended.ended_at
+    assert ended.created_at <= ended.started_at <= ended.ended_at
     assert ended.billable_seconds >= 0
-    bucket, _, key = ended.archive_uri.removeprefix("s3://").partition("/")
-    assert shop.door.client("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+    assert "mxnet-training" in ended.image_uri
+
+
+def test_the_same_order_leaves_the_same_artefact_wherever_it_runs(shops):
+    found = [shop.read_archive(shop.followed[0].archive_uri) for shop in shops.values()]
+    assert found[0]["model.txt"] == b"learned"
+    assert list(found[0]) == ["model.txt", "more", "more/weights"]
+    assert all(list(each.items()) == list(found[0].items()) for each in found[1:])
 
 
 def test_another_nonce_is_another_job(shop):
-    assert (
-        shop.backend.start(shop.order("train", "one")).name != shop.backend.start(shop.order("train", "another")).name
-    )
+    other = shop.backend.start(shop.order("train", "another")).name
+    shop.backend.stop(other)
+    assert other != shop.backend.start(shop.order("train", "once")).name
 
 
 def test_the_log_is_read_on_from_the_cursor(shop):
-    name = shop.backend.start(shop.order("train", "log")).name
-    lines, cursor = [], ""
-    while not shop.backend.poll(name).state.ended:
-        page = shop.backend.read_log(name, cursor)
-        lines, cursor = [*lines, *page.lines], page.cursor
-        time.sleep(0.2)
-    page = shop.backend.read_log(name, cursor)
-    lines += page.lines
+    ended, lines = shop.followed
     assert [line for line in lines if "train_loss" in line] == [metric_line({"train_loss": 0.25})] * 2
     assert "the channel holds a.txt" in lines
-    assert list(shop.backend.read_log(name).lines) == lines
-    assert shop.backend.read_log(name, page.cursor).lines == ()
+    assert list(shop.backend.read_log(ended.name).lines) == lines
 
 
 def test_a_failed_job_is_bought_again_until_the_attempts_are_used_up(shop):
-    order = shop.order("fail", "attempts", attempts=2)
-    names = []
-    for _ in range(2):
-        names.append(shop.backend.start(order).name)
-        status = shop.wait(names[-1], JobState.FAILED)
-        assert status.message
+    names, error = shop.exhausted
     assert len(set(names)) == 2
-    with pytest.raises(JobError, match="no gradient to descend"):
-        shop.backend.start(order)
+    assert "no gradient to descend" in str(error)
 
 
 def test_a_stopped_job_ends_and_the_next_order_is_a_new_one(shop):
@@ -170,6 +243,38 @@ def test_a_stopped_job_ends_and_the_next_order_is_a_new_one(shop):
     shop.wait(again, JobState.STOPPED)
 
 
+def test_a_job_beyond_its_time_is_ended(shop):
+    name = shop.backend.start(shop.order("run on", "long", max_runtime_seconds=3)).name
+    assert shop.wait(name, JobState.STOPPED).phase == "MaxRuntimeExceeded"
+
+
+@pytest.mark.parametrize("key", RENTED)
+def test_a_machine_whose_programs_hang_ends_all_the_same(shops, key):
+    shop = shops[key]
+    backend = cast(Any, shop.open_backend())
+    backend.patience = replace(backend.patience, slack_seconds=4.0)
+    name = backend.start(shop.order("hang", "hang", max_runtime_seconds=4)).name
+    status = shop.wait(name, JobState.FAILED)
+    assert "the machine ended before the job had its end" in status.message
+    shop.wait_until_nothing_runs()
+
+
+@pytest.mark.parametrize("key", RENTED)
+def test_a_job_whose_machine_is_lost_fails_and_the_next_order_is_a_new_one(shops, key):
+    shop = shops[key]
+    shop.wait_until_nothing_runs()
+    order = shop.order("run on", "lost")
+    name = shop.backend.start(order).name
+    shop.wait_for_line(name, "the channel holds")
+    shop.kill_machine()
+    assert shop.wait(name, JobState.FAILED).message
+    again = shop.backend.start(order).name
+    assert again != name
+    shop.backend.stop(again)
+    shop.wait(again, JobState.STOPPED)
+    shop.wait_until_nothing_runs()
+
+
 def test_a_job_that_never_was_has_no_state_and_no_log_and_can_be_stopped(shop):
     with pytest.raises(NotFoundError):
         shop.backend.poll("shop-train-never-e0")
@@ -181,23 +286,16 @@ def test_the_link_names_the_job(shop):
     assert "shop-train-x-e0" in shop.backend.describe_link("shop-train-x-e0")
 
 
-def test_calls_nothing_but_the_actions_that_it_names(request, stack, granted):
-    for name in backend_names():
-        shop = Shop(name, stack)
-        failed = shop.backend.start(shop.order("fail", "actions", attempts=1)).name
-        shop.wait(failed, JobState.FAILED)
-        with pytest.raises(JobError):
-            shop.backend.start(shop.order("fail", "actions", attempts=1))
-        running = shop.backend.start(shop.order("run on", "actions")).name
-        shop.backend.read_log(running)
-        shop.backend.stop(running)
-        shop.wait(running, JobState.STOPPED)
-        named = set(importlib.import_module(f"ratchet.compute.{name}").IAM_ACTIONS)
-        # Tags and roles go along with the request that makes the job.
-        assert shop.door.actions == {action for action in named if not action.endswith((":AddTags", ":PassRole"))}
-        assert named <= granted
+def test_calls_nothing_but_the_actions_that_it_names(shop, granted):
+    for job in (shop.followed[0].name, *shop.exhausted[0], shop.backend.start(shop.order("train", "another")).name):
+        shop.backend.stop(job)
+    named = set(importlib.import_module(f"ratchet.compute.{shop.key}").IAM_ACTIONS)
+    # Tags and roles go along with the request that makes the job.
+    silent = (":AddTags", ":CreateTags", ":PassRole", ":TagResource")
+    assert shop.door.actions == {action for action in named if not action.endswith(silent)}
+    assert named <= granted
 
 
 def test_a_backend_that_nobody_wrote_is_refused_with_those_there_are(stack):
-    with pytest.raises(SpecError, match="sagemaker"):
+    with pytest.raises(SpecError, match="ec2, ecs, sagemaker"):
         make_backend("mainframe", stack.aws, stack.deployment, SETTINGS)
