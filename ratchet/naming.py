@@ -234,7 +234,9 @@ def sighting_sk(dataset: str) -> str:
 
 STACK_TAG = "ratchet:stack"
 JOB_TAG = "ratchet:job"
-LEASE_TAG = "ratchet:lease-until"  # when it may be ended at the latest, whoever holds it
+PIPELINE_TAG = "ratchet:pipeline"
+CLAIM_TAG = "ratchet:claim"  # the claim that it was ordered under; without one, the lease alone holds it
+LEASE_TAG = "ratchet:lease-until"  # until when it is held although nobody claims it
 
 
 def tag_value(text: str) -> str:
@@ -242,6 +244,12 @@ def tag_value(text: str) -> str:
     return "".join(letter if letter.isalnum() or letter in " _.:/=+-@" else "_" for letter in text)[:256]
 
 
-def run_tags(pipeline: str, run_id: str, step: str) -> dict[str, str]:
-    """Tags on whatever costs money: whose it is."""
-    return {"ratchet:pipeline": pipeline, "ratchet:run": run_id[:256], "ratchet:step": step}
+def run_tags(pipeline: str, run_id: str, step: str, claim: str = "") -> dict[str, str]:
+    """Tags on whatever costs money: whose it is, and under which claim."""
+    tags = {PIPELINE_TAG: pipeline, "ratchet:run": run_id[:256], "ratchet:step": step}
+    return {**tags, CLAIM_TAG: claim} if claim else tags
+
+
+def lease_tags(stack: str, until: str) -> dict[str, str]:
+    """Tags by which the sweep finds what is ours, and knows how long it is held at least."""
+    return {STACK_TAG: stack, LEASE_TAG: until}

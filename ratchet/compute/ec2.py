@@ -77,7 +77,7 @@ class Ec2Fleet:
         """Look at an instance by its id, or by the job's tag; of several that still run, the first."""
         instances = list(self._describe(**self._which(job, attempt, machine)))
         if not instances:
-            return Sighting(Presence.GONE, machine)
+            return Sighting(Presence.GONE)
         found = min(instances, key=lambda each: list(_PRESENCE).index(each["State"]["Name"]))
         reason = found.get("StateReason") or {}
         return Sighting(

@@ -82,7 +82,7 @@ class EcsFleet:
         arns = [machine] if machine else list(self._list(startedBy=_starter(job, attempt)))
         task = next(self._describe(arns), None)
         if task is None:
-            return Sighting(Presence.GONE, machine)
+            return Sighting(Presence.GONE)
         presence = Presence.ALIVE
         if task["desiredStatus"] == "STOPPED":
             presence = Presence.GONE if task["lastStatus"] == "STOPPED" else Presence.LEAVING

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -141,8 +141,22 @@ class LogPage:
     cursor: str
 
 
+@dataclass(frozen=True)
+class Swept:
+    """A job, or a machine without one, that was ended because nobody owns it."""
+
+    backend: str
+    job: str
+    machine: str
+    reason: str
+
+
+# Gets the tags of something that costs money; returns why nobody owns it, or nothing when somebody may.
+Judge = Callable[[Mapping[str, str]], str]
+
+
 class Backend(Protocol):
-    """Four verbs that carry an order out somewhere; each may be repeated."""
+    """Five verbs that carry an order out somewhere, and clear away; each may be repeated."""
 
     def start(self, order: JobOrder) -> JobStatus:
         """Start the job, or find the one that an earlier try started.
@@ -164,6 +178,10 @@ class Backend(Protocol):
 
     def read_log(self, name: str, cursor: str = "") -> LogPage:
         """Return the log lines that are new since `cursor`; none yet is an empty page."""
+        ...
+
+    def sweep(self, judge: Judge, *, dry_run: bool = False) -> Sequence[Swept]:
+        """End what runs for this deployment and nobody owns, by its tags; with `dry_run`, only say what that is."""
         ...
 
     def describe_link(self, name: str) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from ratchet.aws import Aws, Deployment, translate_errors
 from ratchet.aws.failure import error_code
+from ratchet.clock import Clock, SystemClock, isoformat
 from ratchet.compute.image import training_image
 from ratchet.compute.log import JobLog
-from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, LogPage
+from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, Judge, LogPage, Swept
 from ratchet.contract import metric_regex
 from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError, ThrottledError
-from ratchet.naming import checkpoint_prefix, job_output_prefix
+from ratchet.naming import checkpoint_prefix, job_output_prefix, lease_tags, tag_value
 from ratchet.settings import Settings
 
 IAM_ACTIONS = (
@@ -21,6 +22,8 @@ IAM_ACTIONS = (
     "sagemaker:DescribeTrainingJob",
     "sagemaker:StopTrainingJob",
     "sagemaker:AddTags",
+    "sagemaker:ListTrainingJobs",
+    "sagemaker:ListTags",
     "logs:DescribeLogStreams",
     "logs:GetLogEvents",
     "iam:PassRole",
@@ -35,6 +38,7 @@ _STATES: Mapping[str, JobState] = {
     "Stopped": JobState.STOPPED,
 }
 _SHOWN_LOG_LINES = 10
+_SLACK_SECONDS = 86_400.0  # beyond its time: SageMaker may take long to find a machine
 _NOT_FOUND = "not found"
 _NO_CAPACITY = "CapacityError"  # how FailureReason begins when there was no machine
 _WAITED_TOO_LONG = "MaxWaitTimeExceeded"  # secondary status: there was no spare machine in time
@@ -48,7 +52,8 @@ def make_backend(aws: Aws, deployment: Deployment, settings: Settings) -> Backen
 class SageMakerBackend:
     """Carries orders out on SageMaker."""
 
-    def __init__(self, aws: Aws, deployment: Deployment, settings: Settings) -> None:
+    def __init__(self, aws: Aws, deployment: Deployment, settings: Settings, *, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
         self._client: Any = aws.client("sagemaker")
         self._deployment = deployment
         self._settings = settings
@@ -84,6 +89,18 @@ class SageMakerBackend:
                 if error_code(error) != "ValidationException" or not self.poll(name).state.ended:
                     raise
 
+    def sweep(self, judge: Judge, *, dry_run: bool = False) -> Sequence[Swept]:
+        """Stop the jobs that nobody owns; see `Backend.sweep`."""
+        swept = []
+        for job in self._running():
+            reason = judge(self._tags(job["TrainingJobArn"]))
+            if reason:
+                name = str(job["TrainingJobName"])
+                swept.append(Swept("sagemaker", name, job["TrainingJobArn"], reason))
+                if not dry_run:
+                    self.stop(name)
+        return swept
+
     def read_log(self, name: str, cursor: str = "") -> LogPage:
         """Return the lines that are new since `cursor`."""
         return self._log.read(name, cursor)
@@ -91,6 +108,25 @@ class SageMakerBackend:
     def describe_link(self, name: str) -> str:
         """URL of the console's page of the job."""
         return self._settings.job_page(name)
+
+    def _running(self) -> Iterator[Mapping[str, Any]]:
+        request: dict[str, Any] = {"StatusEquals": "InProgress", "MaxResults": 100}
+        with translate_errors("list training jobs"):
+            while True:
+                answer = self._client.list_training_jobs(**request)
+                yield from answer["TrainingJobSummaries"]
+                if not answer.get("NextToken"):
+                    return
+                request["NextToken"] = answer["NextToken"]
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        with translate_errors(f"read the tags of {arn}"):
+            answer = self._client.list_tags(ResourceArn=arn, MaxResults=100)
+        return {tag["Key"]: tag["Value"] for tag in answer["Tags"]}
+
+    def _lease(self, order: JobOrder) -> dict[str, str]:
+        until = self._clock.now() + timedelta(seconds=order.max_runtime_seconds + _SLACK_SECONDS)
+        return lease_tags(self._settings.stack, isoformat(until))
 
     def _find(self, name: str) -> JobStatus | None:
         with translate_errors(f"look at job {name}"):
@@ -120,11 +156,6 @@ class SageMakerBackend:
         jobs = f"s3://{self._deployment.jobs_bucket}"
         image = order.image_uri or training_image(self._settings.region, order.instance_type)
         metrics = [{"Name": metric, "Regex": metric_regex(metric)} for metric in order.metrics]
-        hyperparameters = {
-            **{key: json.dumps(value) for key, value in order.hyperparameters.items()},
-            "sagemaker_submit_directory": json.dumps(order.code_uri),
-            "sagemaker_program": json.dumps(order.program),
-        }
         request: dict[str, Any] = {
             "TrainingJobName": name,
             "AlgorithmSpecification": {
@@ -142,8 +173,10 @@ class SageMakerBackend:
             },
             "StoppingCondition": _limits(order),
             **({"EnableManagedSpotTraining": True} if order.spot else {}),
-            "HyperParameters": hyperparameters,
-            "Tags": [{"Key": key, "Value": _tag(value)} for key, value in order.tags.items()],
+            "HyperParameters": order.toolkit_hyperparameters,
+            "Tags": [
+                {"Key": key, "Value": tag_value(value)} for key, value in {**order.tags, **self._lease(order)}.items()
+            ],
         }
         if order.checkpoints:
             prefix = checkpoint_prefix(order.pipeline, order.digest)
@@ -205,8 +238,3 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
         instance_count=int(resources.get("InstanceCount", 1)),
         no_capacity=message.startswith(_NO_CAPACITY) or job.get("SecondaryStatus") == _WAITED_TOO_LONG,
     )
-
-
-def _tag(value: str) -> str:
-    """Keep to the letters that AWS allows in a tag's value."""
-    return "".join(letter if letter.isalnum() or letter in " _.:/=+-@" else "_" for letter in value)

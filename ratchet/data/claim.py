@@ -110,6 +110,14 @@ class Claims:
         """
         return self._repeat(lambda: self._finish(key, holder, outcome), holder)
 
+    def is_working(self, pipeline: str) -> bool:
+        """Whether some run of a pipeline holds a claim now."""
+        now = isoformat(self._clock.now())
+        return any(
+            claim["state"] == ClaimState.IN_PROGRESS and claim["lease_until"] > now
+            for claim in self._table.query(claim_pk(pipeline))
+        )
+
     def _repeat(self, attempt: Callable[[], Claim], holder: str) -> Claim:
         return retry_conflicts(attempt, self._clock, seed=holder, ours=lambda write: True)
 

@@ -71,6 +71,8 @@ class OrderBook:
         Where the source bundle lies.
     run_id
         Who pays: goes into the tags.
+    claim
+        The claim that the run works under; empty when it has none.
     force_nonce
         Makes a forced rerun's jobs other jobs; empty otherwise.
     image_uri
@@ -78,11 +80,19 @@ class OrderBook:
     """
 
     def __init__(
-        self, pipeline: Pipeline, *, code_uri: str, run_id: str, force_nonce: str = "", image_uri: str = ""
+        self,
+        pipeline: Pipeline,
+        *,
+        code_uri: str,
+        run_id: str,
+        claim: str = "",
+        force_nonce: str = "",
+        image_uri: str = "",
     ) -> None:
         self.pipeline = pipeline
         self.code_uri = code_uri
         self.run_id = run_id
+        self.claim = claim
         self.force_nonce = force_nonce
         self.image_uri = image_uri or pipeline.training.image_uri
 
@@ -150,7 +160,7 @@ class OrderBook:
             metrics={Step.TRAIN: METRIC_NAMES, Step.EVALUATE: EVALUATION_METRICS}.get(step, ()),
             # A script that says nothing may still write them; only one that says no gets no place for them.
             checkpoints=trains and training.checkpoints is not False,
-            tags=run_tags(self.pipeline.name, self.run_id, step.value),
+            tags=run_tags(self.pipeline.name, self.run_id, step.value, self.claim),
             attempts=training.attempts,
             spot=trains and training.spot,
             spot_wait_seconds=training.spot_wait_seconds,

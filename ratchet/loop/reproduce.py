@@ -6,6 +6,7 @@ import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ratchet.aws.bucket import Bucket, split_uri
 from ratchet.compute.bundle import build_bundle_at
@@ -16,7 +17,7 @@ from ratchet.errors import ArtefactError, NotFoundError
 from ratchet.loop.place import Placed
 from ratchet.loop.step import archive_uri, start_order
 from ratchet.loop.workshop import Workshop
-from ratchet.naming import order_key
+from ratchet.naming import CLAIM_TAG, order_key
 from ratchet.registry import ModelVersion
 from ratchet.registry.weights import Distance, Weights, measure_distance, read_weights
 
@@ -58,11 +59,17 @@ def read_recipe(workshop: Workshop, version: int, *, attempt: int = 1) -> Recipe
             f"nobody kept what the jobs of {model.model} {version} were asked to do, so they cannot be asked again"
         )
     kept = [json.loads(raw or b"{}") for raw in found]
-    preparation, training = (replace(JobOrder.from_json(order), force_nonce=nonce) for order in kept)
+    preparation, training = (_order_again(order, nonce) for order in kept)
     first, second = (str(order.get("compute") or workshop.pipeline.training.compute) for order in kept)
     return Recipe(
         model, preparation, replace(training, image_uri=origin.image_uri or training.image_uri), (first, second)
     )
+
+
+def _order_again(raw: dict[str, Any], nonce: str) -> JobOrder:
+    """A job's order once more; nobody claims what is made again, so the first run's claim is no longer on it."""
+    order = JobOrder.from_json(raw)
+    return replace(order, force_nonce=nonce, tags={key: order.tags[key] for key in order.tags if key != CLAIM_TAG})
 
 
 def check_code(workshop: Workshop, model: ModelVersion) -> str:

@@ -36,7 +36,7 @@ from ratchet.loop.place import Placed, place
 from ratchet.loop.request import Request
 from ratchet.loop.ticket import Ticket
 from ratchet.loop.workshop import Workshop
-from ratchet.naming import job_output_key, order_key, report_key
+from ratchet.naming import claim_sk, job_output_key, order_key, report_key
 from ratchet.registry import ModelVersion, Provenance, Stage
 from ratchet.registry.registration import require_numbers
 
@@ -138,6 +138,7 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         workshop.pipeline,
         code_uri=ticket.code_uri,
         run_id=run_id,
+        claim=claim_sk(ticket.dataset_version, ticket.identity),
         force_nonce=ticket.force_nonce,
         image_uri=ticket.image_uri,
     )

@@ -13,12 +13,16 @@ from typing import Any, cast
 
 import pytest
 
+from ratchet.aws.signed import send_signed
 from ratchet.compute.backends import backend_names, make_backend
 from ratchet.compute.bundle import Bundle, upload_bundle
 from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus
+from ratchet.compute.rented.fleet import Rental
 from ratchet.contract import metric_line
-from ratchet.errors import JobError, NotFoundError, SpecError
-from ratchet.naming import JOB_TAG
+from ratchet.data import ClaimKey, Claims
+from ratchet.errors import CapacityError, JobError, NotFoundError, SpecError
+from ratchet.loop.reap import reap
+from ratchet.naming import JOB_TAG, run_tags
 from ratchet.settings import Settings
 from tests.functional.rollout.rollout_stack import Door, Stack
 from tests.waiting import wait_until
@@ -42,6 +46,22 @@ if options.behave == "hang":
     toolkit = os.getppid()
     agent = int(open("/proc/%d/stat" % toolkit).read().rpartition(")")[2].split()[1])
     os.kill(agent, signal.SIGSTOP)
+if options.behave == "count":
+    # Ten steps; what is done already lies where the one before has saved it.
+    folder = os.path.join(os.path.dirname(os.environ["SM_MODEL_DIR"]), "checkpoints")
+    saved = os.path.join(folder, "step")
+    first = int(open(saved).read()) if os.path.exists(saved) else 0
+    stopped = []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+    for step in range(first, 10):
+        print("step", step, flush=True)
+        time.sleep(0.1)
+        while step == 4 and first == 0 and not stopped:
+            time.sleep(0.1)
+        with open(saved, "w") as stream:
+            stream.write(str(step + 1))
+        if stopped:
+            sys.exit(143)
 while options.behave in ("run on", "hang"):
     time.sleep(0.1)
 with open(os.path.join(os.environ["SM_MODEL_DIR"], "model.txt"), "w") as stream:
@@ -275,6 +295,46 @@ def test_a_job_whose_machine_is_lost_fails_and_the_next_order_is_a_new_one(shops
     shop.wait_until_nothing_runs()
 
 
+def test_spot_capacity_that_is_taken_back_is_replaced_and_the_job_goes_on(shops, stack):
+    shop = shops["ec2"]
+    shop.wait_until_nothing_runs()
+    name = shop.backend.start(shop.order("count", "spot", spot=True, checkpoints=True)).name
+    shop.wait_for_line(name, "step 4")
+    (instance,) = shop.machines()
+    request = {"InstanceId": instance, "Seconds": 20}
+    status, _ = send_signed("POST", f"{stack.url}/_localcloud/spot", request, region="us-east-1", key=("test", "test"))
+    assert status == 202
+    ended = shop.wait(name)
+    lines = shop.backend.read_log(name).lines
+    steps = [int(line.rpartition(" ")[2]) for line in lines if line.startswith("[attempt") and "] step " in line]
+    assert steps == list(range(10))
+    assert shop.read_archive(ended.archive_uri)["model.txt"] == b"learned"
+    assert ended.billable_seconds >= ended.training_seconds > 0
+    shop.wait_until_nothing_runs()
+
+
+def test_spot_capacity_that_is_not_there_is_bought_on_demand(shops, stack):
+    shop = shops["ec2"]
+    order = shop.order("run on", "no spot", spot=True, checkpoints=True)
+    fleet = cast(Any, shop.backend)._fleet
+    real, markets = fleet.rent, []
+
+    def rent(rental: Rental) -> str:
+        markets.append(rental.market)
+        if rental.market == "spot":
+            raise CapacityError("there is no Spot capacity")
+        return real(rental)
+
+    fleet.rent = rent
+    try:
+        name = shop.backend.start(order).name
+    finally:
+        fleet.rent = real
+    assert markets == ["spot", "on-demand"]
+    shop.backend.stop(name)
+    shop.wait(name, JobState.STOPPED)
+
+
 def test_a_job_that_never_was_has_no_state_and_no_log_and_can_be_stopped(shop):
     with pytest.raises(NotFoundError):
         shop.backend.poll("shop-train-never-e0")
@@ -286,9 +346,33 @@ def test_the_link_names_the_job(shop):
     assert "shop-train-x-e0" in shop.backend.describe_link("shop-train-x-e0")
 
 
+def test_what_no_run_holds_is_ended_and_nothing_before(shops, stack):
+    claims = Claims(stack.aws, stack.deployment, stack.clock)
+    key = ClaimKey("shop", "d" * 64, "i" * 64)
+    claims.take(key, holder="run-1")
+    tags = run_tags("shop", "run-1", "train", claim="d/i")
+    started = {name: shop.backend.start(shop.order("run on", "reap", tags=tags)).name for name, shop in shops.items()}
+
+    def clear_away(**how: bool) -> set[tuple[str, str]]:
+        ended = reap(stack.aws, stack.deployment, SETTINGS, clock=stack.clock, **how)
+        return {(each.backend, each.job) for each in ended}
+
+    assert clear_away() == set()
+    claims.finish(key, holder="run-1", outcome="failed")
+    assert clear_away(dry_run=True) >= set(started.items())
+    assert all(not shop.backend.poll(started[name]).state.ended for name, shop in shops.items())
+    assert clear_away() >= set(started.items())
+    for name, shop in shops.items():
+        shop.wait(started[name], JobState.STOPPED)
+    assert clear_away() == set()
+
+
 def test_calls_nothing_but_the_actions_that_it_names(shop, granted):
     for job in (shop.followed[0].name, *shop.exhausted[0], shop.backend.start(shop.order("train", "another")).name):
         shop.backend.stop(job)
+    swept = shop.backend.start(shop.order("run on", "swept", tags={"swept": "yes"})).name
+    assert swept in {each.job for each in shop.backend.sweep(lambda tags: tags.get("swept", ""))}
+    shop.wait(swept, JobState.STOPPED)
     named = set(importlib.import_module(f"ratchet.compute.{shop.key}").IAM_ACTIONS)
     # Tags and roles go along with the request that makes the job.
     silent = (":AddTags", ":CreateTags", ":PassRole", ":TagResource")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from ratchet.aws import Aws, Deployment
@@ -13,7 +14,7 @@ from ratchet.clock import Clock, SystemClock, isoformat
 from ratchet.compute.attempt import start_or_find
 from ratchet.compute.image import training_image
 from ratchet.compute.log import JobLog
-from ratchet.compute.order import JobOrder, JobStatus, LogPage
+from ratchet.compute.order import JobOrder, JobStatus, Judge, LogPage, Swept
 from ratchet.compute.rented.agent import agent_command, upload_agent
 from ratchet.compute.rented.fleet import Fleet, Presence, Rental, Sighting
 from ratchet.compute.rented.record import MARKET_ON_DEMAND, MARKET_SPOT, JobRecord, read_moment
@@ -23,7 +24,7 @@ from ratchet.compute.rented.status import describe
 from ratchet.compute.rented.store import RecordStore
 from ratchet.contract import canonical_json
 from ratchet.errors import CapacityError, ConflictError, NotFoundError, SpecError
-from ratchet.naming import JOB_TAG, LEASE_TAG, STACK_TAG, machine_request_key, machine_type, tag_value
+from ratchet.naming import JOB_TAG, lease_tags, machine_request_key, machine_type, tag_value
 from ratchet.settings import Settings
 
 IAM_ACTIONS = ("s3:GetObject", "s3:PutObject", "logs:DescribeLogStreams", "logs:GetLogEvents", "iam:PassRole")
@@ -97,6 +98,19 @@ class MachineBackend:
         if seen.presence is Presence.ALIVE:
             self._fleet.give_back(seen.machine, reason)
 
+    def sweep(self, judge: Judge, *, dry_run: bool = False) -> Sequence[Swept]:
+        """End the machines that nobody owns, and write that into their jobs' records; see `Backend.sweep`."""
+        swept = []
+        for machine, tags in self._fleet.living():
+            reason = judge(tags)
+            if reason:
+                job = tags.get(JOB_TAG, "")
+                swept.append(Swept(self._key, job, machine, reason))
+                if not dry_run:
+                    self.end(job, reason)
+                    self._fleet.give_back(machine, reason)
+        return swept
+
     def read_log(self, name: str, cursor: str = "") -> LogPage:
         """Return the lines that are new since `cursor`."""
         return self._log.read(name, cursor)
@@ -135,6 +149,7 @@ class MachineBackend:
                 job=name,
                 created_at=now,
                 launched_at=now,
+                market=MARKET_SPOT if order.spot else MARKET_ON_DEMAND,
                 instance_type=machine_type(self._key, order.instance_type),
                 image_uri=order.image_uri or training_image(self._settings.region, order.instance_type),
             )
@@ -169,7 +184,7 @@ class MachineBackend:
             self._bucket.name, agent, request_key, attempt=record.attempt, lifetime_seconds=lifetime
         )
         until = self._lease(record, lifetime)
-        own = {STACK_TAG: self._settings.stack, JOB_TAG: record.job, LEASE_TAG: isoformat(until)}
+        own = {**lease_tags(self._settings.stack, isoformat(until)), JOB_TAG: record.job}
         return Rental(
             job=record.job,
             attempt=record.attempt,

@@ -25,7 +25,7 @@ class Sighting:
     Attributes
     ----------
     machine
-        Its id; empty when none was found.
+        Its id; empty when none was found, be it that AWS shows none yet, or none any more.
     waits
         Whether it has not started yet, for want of room.
     reason

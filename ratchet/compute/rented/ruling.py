@@ -81,14 +81,13 @@ def rule(record: JobRecord, seen: Sighting, now: datetime, patience: Patience) -
 
 
 def _rule_gone(record: JobRecord, seen: Sighting, now: datetime, patience: Patience) -> Ruling:
+    age = _since(record.launched_at or record.created_at, now)
+    if not seen.machine and age < patience.appear_seconds:
+        return _WAIT  # a machine may be there although no listing shows it, also one that is to stop
     if record.stop_asked:
         return Ruling(Action.SETTLE, JobState.STOPPED, record.stop_reason or "stopped on request")
-    if not seen.machine:
-        missing = _since(record.launched_at or record.created_at, now)
-        if missing < patience.appear_seconds:
-            return _WAIT
-        if not record.machine and record.attempt > 1:
-            return _rule_without_room(missing, patience)
+    if not seen.machine and not record.machine and record.attempt > 1:
+        return _rule_without_room(age, patience)
     if record.market == MARKET_SPOT and (record.interrupted or seen.taken_back):
         return Ruling(Action.RESTART)
     why = seen.reason.rstrip(".") or "it is not there any more"
@@ -96,9 +95,9 @@ def _rule_gone(record: JobRecord, seen: Sighting, now: datetime, patience: Patie
     return Ruling(Action.SETTLE, JobState.FAILED, f"{NO_CAPACITY}: {why}" if seen.no_room else lost)
 
 
-def _rule_without_room(missing_seconds: float, patience: Patience) -> Ruling:
+def _rule_without_room(waited_seconds: float, patience: Patience) -> Ruling:
     """Nobody had a machine for the attempt that is to go on."""
-    if missing_seconds < patience.capacity_seconds:
+    if waited_seconds < patience.capacity_seconds:
         return Ruling(Action.RENT)
     return Ruling(Action.SETTLE, JobState.FAILED, f"{NO_CAPACITY}: no machine to go on with came in time")
 

@@ -19,6 +19,8 @@ from localcloud.engine import Engine, Host
 from localcloud.engines import load_engines
 from localcloud.engines.ec2 import Ec2Engine
 from localcloud.engines.ec2_machine import MachineSettings
+from localcloud.engines.sagemaker import SageMakerEngine
+from localcloud.engines.sagemaker_site import RunSettings
 from localcloud.runtime import ROOT, Runtime, Runtimes
 from localcloud.server import LocalCloud
 from ratchet import contract
@@ -62,9 +64,9 @@ def make_cloud(folder: Path) -> tuple[LocalCloud, Path]:
     engines: list[Engine] = [
         cast("Engine", WithTinyImage(engine, image)) if engine.name in ("ecs", "lambda") else engine
         for engine in load_engines()
-        if engine.name != "ec2"
+        if engine.name not in ("ec2", "sagemaker")
     ]
-    engines.append(Ec2Engine(MachineSettings(grace_seconds=3)))
+    engines += [Ec2Engine(MachineSettings(grace_seconds=3)), SageMakerEngine(RunSettings(stop_grace_seconds=3))]
     return LocalCloud(home=folder / "home", engines=engines, enforce_iam=True), image
 
 

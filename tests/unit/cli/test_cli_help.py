@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from ratchet.cli.main import app
 
 COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "approve", "reject", "predict", "reproduce"]
-COMMANDS += ["doctor"]
+COMMANDS += ["reap", "doctor"]
 GROUPS = {
     "models": ["list", "show", "diff"],
     "fault": ["add", "list", "clear"],

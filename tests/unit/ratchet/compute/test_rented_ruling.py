@@ -60,7 +60,8 @@ def test_a_machine_that_went_because_somebody_asked_is_a_stopped_job():
 
 def test_a_machine_that_no_listing_shows_yet_is_waited_for():
     unknown = Sighting(Presence.GONE)
-    assert rule(record(machine="", launched_at=ago(5)), unknown, NOW, PATIENCE).action is Action.WAIT
+    for young in (record(launched_at=ago(5)), record(machine="", launched_at=ago(5), stop_asked=True)):
+        assert rule(young, unknown, NOW, PATIENCE).action is Action.WAIT
     assert rule(record(machine="", launched_at=ago(90)), unknown, NOW, PATIENCE).action is Action.SETTLE
 
 
