@@ -8,6 +8,7 @@ from ratchet.compute.order import JobOrder, JobState, JobStatus
 from ratchet.errors import CapacityError, JobError
 
 NO_CAPACITY = "CapacityError"  # how a failure reason begins when there was no machine
+SHOWN_LOG_LINES = 10
 
 
 def start_or_find(
@@ -35,7 +36,7 @@ def _explain(order: JobOrder, last: JobStatus | None, tail: Callable[[str], Sequ
     if last is None:
         return JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
     tried = f"{order.step} failed {order.attempts} time(s), last as job {last.name}: {last.message}"
-    if last.message.startswith(NO_CAPACITY):
+    if last.no_capacity:
         return CapacityError(f"{tried}. Try again later, or choose another training.instance_type")
     lines = "\n".join(tail(last.name))
     return JobError(f"{tried}\n{lines}\nMend the cause, or raise training.attempts")

@@ -9,11 +9,12 @@ from typing import Any
 from ratchet.aws import Aws, Deployment, translate_errors
 from ratchet.aws.failure import error_code
 from ratchet.clock import Clock, SystemClock, isoformat
+from ratchet.compute.attempt import NO_CAPACITY, SHOWN_LOG_LINES, start_or_find
 from ratchet.compute.image import training_image
 from ratchet.compute.log import JobLog
 from ratchet.compute.order import Backend, Channel, JobOrder, JobState, JobStatus, Judge, LogPage, Swept
 from ratchet.contract import metric_regex
-from ratchet.errors import CapacityError, ConflictError, JobError, NotFoundError, ThrottledError
+from ratchet.errors import CapacityError, ConflictError, NotFoundError, ThrottledError
 from ratchet.naming import checkpoint_prefix, job_output_prefix, lease_tags, tag_value
 from ratchet.settings import Settings
 
@@ -37,10 +38,8 @@ _STATES: Mapping[str, JobState] = {
     "Failed": JobState.FAILED,
     "Stopped": JobState.STOPPED,
 }
-_SHOWN_LOG_LINES = 10
 _SLACK_SECONDS = 86_400.0  # beyond its time: SageMaker may take long to find a machine
 _NOT_FOUND = "not found"
-_NO_CAPACITY = "CapacityError"  # how FailureReason begins when there was no machine
 _WAITED_TOO_LONG = "MaxWaitTimeExceeded"  # secondary status: there was no spare machine in time
 
 
@@ -61,13 +60,11 @@ class SageMakerBackend:
 
     def start(self, order: JobOrder) -> JobStatus:
         """Start the job or find it; see `Backend.start`."""
-        status: JobStatus | None = None
-        for epoch in range(order.attempts):
-            name = order.name(epoch)
-            status = self._find(name) or self._create(order, name)
-            if status.state not in (JobState.FAILED, JobState.STOPPED):
-                return status
-        raise self._explain(order, status)
+        return start_or_find(
+            order,
+            lambda name: self._find(name) or self._create(order, name),
+            lambda name: self._log.tail(name, SHOWN_LOG_LINES),
+        )
 
     def poll(self, name: str) -> JobStatus:
         """Look once; `NotFoundError` when there is no such job."""
@@ -183,16 +180,6 @@ class SageMakerBackend:
             request["CheckpointConfig"] = {"S3Uri": f"{jobs}/{prefix}"}
         return request
 
-    def _explain(self, order: JobOrder, last: JobStatus | None) -> JobError | CapacityError:
-        """Say why there is no further attempt: the last job's reason, and the end of its log."""
-        if last is None:
-            return JobError(f"{order.pipeline}: {order.step} may be tried {order.attempts} times, so it never starts")
-        tried = f"{order.step} failed {order.attempts} time(s), last as job {last.name}: {last.message}"
-        if last.no_capacity:
-            return CapacityError(f"{tried}. Try again later, or choose another training.instance_type")
-        lines = "\n".join(self._log.tail(last.name, _SHOWN_LOG_LINES))
-        return JobError(f"{tried}\n{lines}\nMend the cause, or raise training.attempts")
-
 
 def _limits(order: JobOrder) -> dict[str, int]:
     limits = {"MaxRuntimeInSeconds": order.max_runtime_seconds}
@@ -236,5 +223,5 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
         image_uri=job.get("AlgorithmSpecification", {}).get("TrainingImage", ""),
         instance_type=resources.get("InstanceType", ""),
         instance_count=int(resources.get("InstanceCount", 1)),
-        no_capacity=message.startswith(_NO_CAPACITY) or job.get("SecondaryStatus") == _WAITED_TOO_LONG,
+        no_capacity=message.startswith(NO_CAPACITY) or job.get("SecondaryStatus") == _WAITED_TOO_LONG,
     )

@@ -10,7 +10,7 @@ from ratchet.compute.order import Channel, JobOrder
 from ratchet.compute.placement import Offer
 from ratchet.contract import METRIC_NAMES, digest_of
 from ratchet.dataset_spec import Data
-from ratchet.naming import channel_manifest_key, copies_manifest_key, manifest_key, run_tags
+from ratchet.naming import channel_manifest_key, copies_manifest_key, machine_type, manifest_key, run_tags
 from ratchet.spec import Pipeline
 
 # The same work, whatever is paid for it.
@@ -52,7 +52,7 @@ def list_offers(pipeline: Pipeline, step: Step) -> tuple[Offer, ...]:
     others = (
         Offer(
             other.compute or first.compute,
-            other.instance_type or first.instance_type,
+            machine_type(other.compute or first.compute, other.instance_type or first.instance_type),
             first.spot if other.spot is None else other.spot,
         )
         for other in training.fallback

@@ -59,14 +59,14 @@ def read_recipe(workshop: Workshop, version: int, *, attempt: int = 1) -> Recipe
             f"nobody kept what the jobs of {model.model} {version} were asked to do, so they cannot be asked again"
         )
     kept = [json.loads(raw or b"{}") for raw in found]
-    preparation, training = (_order_again(order, nonce) for order in kept)
+    preparation, training = (_unclaimed(order, nonce) for order in kept)
     first, second = (str(order.get("compute") or workshop.pipeline.training.compute) for order in kept)
     return Recipe(
         model, preparation, replace(training, image_uri=origin.image_uri or training.image_uri), (first, second)
     )
 
 
-def _order_again(raw: dict[str, Any], nonce: str) -> JobOrder:
+def _unclaimed(raw: dict[str, Any], nonce: str) -> JobOrder:
     """A job's order once more; nobody claims what is made again, so the first run's claim is no longer on it."""
     order = JobOrder.from_json(raw)
     return replace(order, force_nonce=nonce, tags={key: order.tags[key] for key in order.tags if key != CLAIM_TAG})

@@ -78,6 +78,6 @@ class Record:
         found = self._current
         if found.get("state") in _ENDED and found.get("writer") == self._writer:
             return bool(found["state"] == changes.get("state"))
-        if found.get("attempt") != self._attempt or found.get("state") in _ENDED:
+        if found.get("attempt") != self._attempt or found.get("state") in _ENDED or found.get("refused"):
             raise Fenced("the job is at attempt %s and %s" % (found.get("attempt"), found.get("state")))
         return False

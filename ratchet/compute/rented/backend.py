@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from ratchet.aws import Aws, Deployment
 from ratchet.aws.bucket import Bucket
 from ratchet.clock import Clock, SystemClock, isoformat
-from ratchet.compute.attempt import start_or_find
+from ratchet.compute.attempt import SHOWN_LOG_LINES, start_or_find
 from ratchet.compute.image import training_image
 from ratchet.compute.log import JobLog
 from ratchet.compute.order import JobOrder, JobStatus, Judge, LogPage, Swept
@@ -23,12 +23,11 @@ from ratchet.compute.rented.ruling import Action, Patience, Ruling, rule
 from ratchet.compute.rented.status import describe
 from ratchet.compute.rented.store import RecordStore
 from ratchet.contract import canonical_json
-from ratchet.errors import CapacityError, ConflictError, NotFoundError, SpecError
+from ratchet.errors import CapacityError, ConflictError, NotFoundError, SpecError, ThrottledError
 from ratchet.naming import JOB_TAG, lease_tags, machine_request_key, machine_type, tag_value
 from ratchet.settings import Settings
 
 IAM_ACTIONS = ("s3:GetObject", "s3:PutObject", "logs:DescribeLogStreams", "logs:GetLogEvents", "iam:PassRole")
-_SHOWN_LOG_LINES = 10
 _log = logging.getLogger(__name__)
 
 
@@ -134,9 +133,9 @@ class MachineBackend:
     def _rent_first(self, record: JobRecord) -> None:
         try:
             self._rent(record)
-        except CapacityError:
-            self._records.change(record.job, lambda found: found.changed(refused=True) if found == record else None)
-            raise
+        except (CapacityError, ThrottledError) as error:
+            self._records.change(record.job, lambda found: None if found.machine else found.changed(refused=True))
+            raise CapacityError(str(error)) from error
 
     def _create(self, order: JobOrder, name: str) -> JobRecord:
         request = write_request(order, name, bucket=self._bucket.name, log_group=self._log_group, backend=self._key)
@@ -239,4 +238,4 @@ class MachineBackend:
             return record
 
     def _tail(self, name: str) -> tuple[str, ...]:
-        return self._log.tail(name, _SHOWN_LOG_LINES)
+        return self._log.tail(name, SHOWN_LOG_LINES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ratchet.compute.attempt import NO_CAPACITY
 from ratchet.compute.order import JobState, JobStatus
 from ratchet.compute.rented.fleet import Presence, Sighting
 from ratchet.compute.rented.record import JobRecord, read_moment
@@ -31,6 +32,7 @@ def describe(record: JobRecord, seen: Sighting) -> JobStatus:
         training_seconds=_seconds(record.used_seconds, record.started_at, record.ended_at),
         instance_type=record.instance_type,
         image_uri=record.image_uri,
+        no_capacity=record.message.startswith(NO_CAPACITY),
     )
 
 
