@@ -264,7 +264,7 @@ def test_a_stopped_job_ends_and_the_next_order_is_a_new_one(shop):
 
 
 def test_a_job_beyond_its_time_is_ended(shop):
-    name = shop.backend.start(shop.order("run on", "long", max_runtime_seconds=3)).name
+    name = shop.backend.start(shop.order("run on", "long", max_runtime_seconds=6)).name
     assert shop.wait(name, JobState.STOPPED).phase == "MaxRuntimeExceeded"
 
 
