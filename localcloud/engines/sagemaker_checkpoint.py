@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 from localcloud import storage
@@ -71,11 +72,13 @@ class CheckpointSync:
 
     def _look(self) -> dict[Path, _Stamp]:
         found: dict[Path, _Stamp] = {}
-        for path in sorted(self._folder.rglob("*")):
+        # os.walk passes over a folder that is gone; rglob fails. The job renames and removes while we look.
+        names = [Path(folder, name) for folder, _, files in os.walk(self._folder) for name in files]
+        for path in sorted(names):
             try:
                 if path.is_file() and not path.is_symlink():
                     found[path] = _stamp(path)
-            except FileNotFoundError:  # the job renames and removes while we look
+            except FileNotFoundError:
                 continue
         return found
 
