@@ -66,6 +66,7 @@ _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 
 METRIC_NAMES = ("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "samples_per_second")
 METRIC_PREFIX = "[ratchet:metric]"
+TRIAL_PREFIX = "[ratchet:trial]"
 
 
 class ContractError(ValueError):
@@ -80,6 +81,22 @@ def metric_line(values: Mapping[str, float]) -> str:
 def metric_regex(name: str) -> str:
     """The regular expression that reads metric `name` from a line, as SageMaker's `MetricDefinitions` want it."""
     return re.escape(METRIC_PREFIX) + r".*?\b" + re.escape(name) + r"=([-+0-9.eEnaif]+);"
+
+
+def trial_line(trial: Mapping[str, Any]) -> str:
+    """One log line that carries what is known of a trial, readable by `read_trial_line`; a later one replaces it."""
+    return "%s %s" % (TRIAL_PREFIX, json.dumps(dict(trial), sort_keys=True))
+
+
+def read_trial_line(line: str) -> Optional[Dict[str, Any]]:
+    """What a line says about a trial; None for any other line."""
+    if not line.startswith(TRIAL_PREFIX):
+        return None
+    try:
+        found: Dict[str, Any] = json.loads(line[len(TRIAL_PREFIX) :])
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and {"number", "state", "parameters"} <= set(found) else None
 
 
 def sha256_file(path: Path) -> str:

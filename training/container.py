@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Callable, List, Mapping, NoReturn, Optional
+from typing import Any, Callable, List, Mapping, NoReturn, Optional
 
 _BASE = "/opt/ml"
 _TERMINATED = 143  # 128 + SIGTERM, what a shell gives a process that the signal ended
@@ -84,6 +85,20 @@ class Container:
     @property
     def _base(self) -> Path:
         return Path(self._environment.get("SAGEMAKER_BASE_DIR") or _BASE)
+
+
+class Stop:
+    """Set by SIGTERM: SageMaker wants the job to end and gives it two minutes."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def listen(self) -> None:
+        """Take SIGTERM from now on."""
+        signal.signal(signal.SIGTERM, self._ask)
+
+    def _ask(self, *_: Any) -> None:
+        self.asked = True
 
 
 class Arguments(argparse.ArgumentParser):

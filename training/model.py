@@ -52,7 +52,7 @@ class Model:
         self._context = context
         scratch.mkdir(parents=True)
         try:
-            _open(channel / ARCHIVE_FILE, digest, scratch)
+            open_archive(channel / ARCHIVE_FILE, digest, scratch)
             self.signature = _read_signature(scratch)
             self._net = mx.gluon.SymbolBlock.imports(
                 str(scratch / SYMBOL_FILE), [self.signature.input_name], str(scratch / PARAMS_FILE), ctx=context
@@ -97,7 +97,8 @@ class Model:
         return softmax(output) if self.signature.output == "logits" else output
 
 
-def _open(archive: Path, digest: str, target: Path) -> None:
+def open_archive(archive: Path, digest: str, target: Path) -> None:
+    """Unpack an archive that hashes to `digest` and keeps the contract; `ContractError` for any other."""
     if not digest:
         raise ContractError("no SHA-256 was given for it")
     actual = sha256_file(archive)

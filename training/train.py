@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import signal
 import sys
 import tempfile
 import time
@@ -17,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from ratchet.contract import METRIC_NAMES, digest_of, metric_line
 from training.checkpoint import BEST, Checkpoints, Progress
 from training.cluster import Place, find_place, join
-from training.container import Arguments, Container, DataProblem, Interrupted, at_least, run, set_threads
+from training.container import Arguments, Container, DataProblem, Interrupted, Stop, at_least, run, set_threads
 from training.precision import CHOICES, Precision, choose_precision
 from training.shard import open_prepared, read_statistics, signature_of, take_share
 
@@ -27,20 +26,6 @@ if TYPE_CHECKING:
 _SPLITS = ("train", "validation")
 # What may change without making a checkpoint another training's.
 _FREE = ("epochs", "patience")
-
-
-class Stop:
-    """Set by SIGTERM: SageMaker wants the job to end and gives it two minutes."""
-
-    def __init__(self) -> None:
-        self.asked = False
-
-    def listen(self) -> None:
-        """Take SIGTERM from now on."""
-        signal.signal(signal.SIGTERM, self._ask)
-
-    def _ask(self, *_: Any) -> None:
-        self.asked = True
 
 
 def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
@@ -56,6 +41,8 @@ def parse(arguments: Optional[Sequence[str]] = None) -> argparse.Namespace:
     parser.add_argument("--augment", choices=("none", "light"), default="none")
     parser.add_argument("--threads", type=at_least(0, int), default=0, help="0: all; 1: the same weights every time")
     parser.add_argument("--precision", choices=CHOICES, default="auto", help="auto: amp where a GPU is, else fp32")
+    parser.add_argument("--init-from", choices=("scratch", "champion"), default="scratch", help="the first weights")
+    parser.add_argument("--champion-sha256", default="", help="of the archive in the channel `champion`")
     parser.add_argument("--checkpoint-dir", type=Path, help="other than CheckpointConfig's default LocalPath")
     return parser.parse_args(arguments)
 
@@ -150,6 +137,7 @@ def learn(container: Container, options: argparse.Namespace, place: Place, scrat
     statistics = read_statistics(folder, list(_SPLITS))
     share = share_of(folder, statistics, place, scratch)
     # MXNet counts its threads, and learns its role, when it is imported.
+    from training.ancestor import adopt_weights
     from training.artefact import export
     from training.cluster import Group
     from training.learner import Learner, devices
@@ -164,10 +152,14 @@ def learn(container: Container, options: argparse.Namespace, place: Place, scrat
     stop = Stop()
     stop.listen()
     with Group(place, container.gpus) as group:
-        precision = Precision(mixed=mixed)
+        contexts = devices(container.gpus)
         learner = Learner(
-            batches, options, devices(container.gpus), scratch / BEST, group=group, steps=steps, precision=precision
+            batches, options, contexts, scratch / BEST, group=group, steps=steps, precision=Precision(mixed=mixed)
         )
+        if options.init_from == "champion":
+            channel, target = container.channel("champion"), scratch / "champion"
+            told = adopt_weights(learner.net, channel, options.champion_sha256, scratch=target, contexts=contexts)
+            print(told, flush=True)
         progress = train(learner, checkpoints, stop)
         if place.leads:
             export(learner, progress, statistics, container.model_folder)
@@ -180,6 +172,9 @@ def main() -> None:
     place = find_place(container.hosts, container.current_host)
     with tempfile.TemporaryDirectory(prefix="ratchet-train-", dir=container.scratch_parent) as name, join(place):
         progress = learn(container, options, place, Path(name))
+    if place.leads and progress.best_epoch < progress.epoch:
+        # Once more, last: a job is judged by what was exported.
+        print(metric_line(progress.history[progress.best_epoch - 1]), flush=True)
     print("exported epoch %d, validation accuracy %.4f" % (progress.best_epoch, progress.best_accuracy), flush=True)
 
 

@@ -11,7 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
-from training_job import PYTHON, ROOT, SIZE, Job, draw_stripes, wait_for
+from training_job import PYTHON, ROOT, SIZE, Job, digest, draw_stripes, wait_for
 
 from ratchet.contract import (
     METRIC_NAMES,
@@ -38,12 +38,27 @@ def test_leaves_an_artefact_that_keeps_the_contract(training):
     assert (training.model / "synset.txt").read_text() == "a\nb\nc\n"
 
 
-def test_prints_every_metric_once_an_epoch(training):
-    history = json.loads((training.model / "metrics.json").read_text())["history"]
+def test_prints_every_metric_once_an_epoch_and_those_of_the_exported_one_last(training):
+    metrics = json.loads((training.model / "metrics.json").read_text())
+    history, best = metrics["history"], metrics["best_epoch"]
     assert len(history) == 3
+    told = history if best == 3 else [*history, history[best - 1]]
     for name in METRIC_NAMES:
         found = [float(value) for value in re.findall(metric_regex(name), training.log)]
-        assert found == [pytest.approx(epoch[name], rel=1e-5) for epoch in history]
+        assert found == [pytest.approx(epoch[name], rel=1e-5) for epoch in told]
+
+
+def test_begins_with_the_champion_s_weights_where_they_fit(tmp_path, prepared, training, challenger):
+    options = {**OPTIONS, "epochs": 1, "init_from": "champion", "champion_sha256": digest(challenger)}
+    channels = {"prepared": prepared, "champion": challenger}
+    warm = Job(tmp_path / "warm", "train", channels).must(**options)
+    count, whole = re.search(r"began with the champion's weights: (\d+) of (\d+) fit", warm.log).groups()
+    assert count == whole
+    first = [json.loads((job.model / "metrics.json").read_text())["history"][0] for job in (warm, training)]
+    assert first[0]["train_loss"] < first[1]["train_loss"]
+    wrong = Job(tmp_path / "wrong", "train", channels)
+    assert wrong.run(**{**options, "champion_sha256": "0" * 64}) == 1
+    assert wrong.reason.startswith("the champion's weights cannot be read: it has SHA-256")
 
 
 def test_learns_and_exports_the_best_epoch(training):
