@@ -17,6 +17,7 @@ from operators.register import RegisterModelOperator
 from operators.release import ReleaseModelOperator
 from operators.retry import CapacityRetryPolicy
 from operators.settle import SettleClaimOperator
+from operators.tune import TuneModelOperator
 from ratchet.errors import SpecError
 from ratchet.settings import load_settings
 from ratchet.spec import Pipeline, read_folder
@@ -41,7 +42,9 @@ def build_dag(pipeline: Pipeline) -> DAG:
             FreezeDatasetOperator(task_id="freeze"),
             CheckDatasetOperator(task_id="check"),
             RunJobOperator(task_id="prepare", step="prepare", retry_policy=machines),
-            RunJobOperator(task_id="train", step="train", retry_policy=machines),
+            TuneModelOperator(task_id="train", retry_policy=machines)
+            if pipeline.tuning
+            else RunJobOperator(task_id="train", step="train", retry_policy=machines),
             RegisterModelOperator(task_id="register"),
             RunJobOperator(task_id="evaluate", step="evaluate", retry_policy=machines),
             JudgeModelOperator(task_id="decide"),

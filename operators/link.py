@@ -44,6 +44,13 @@ class ReusedLink(_StoredLink):
     xcom_key = "reused_link"
 
 
+class StudyLink(_StoredLink):
+    """The study's trials as plots; there from the first trial on."""
+
+    name = "Study"
+    xcom_key = "study_link"
+
+
 class ReportLink(_StoredLink):
     """The evaluation report."""
 

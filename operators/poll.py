@@ -15,7 +15,7 @@ from ratchet.errors import RatchetError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ratchet.loop.watch import Look, Watch
+    from ratchet.loop.look import Look, Watch
 
 # AWS may be away for a while without anything being wrong with what is waited for.
 _PATIENCE_LOOKS = 20

@@ -23,12 +23,14 @@ class RegisterModelOperator(RatchetOperator):
 
         with airflow_errors():
             workshop = self.workshop()
+            trained = pull(context, "train")
             model = register(
                 workshop,
                 Ticket.from_json(pull(context, "freeze")),
                 run_id=str(context["run_id"]),
                 prepare_job=str(pull(context, "prepare")["job"]),
-                train_job=str(pull(context, "train")["job"]),
+                train_job=str(trained["job"]),
+                study=str(trained.get("study", "")),
             )
         context["ti"].xcom_push(key="model_link", value=workshop.page_of(model.uri))
         self.log.info("%s version %d, digest %s", model.model, model.version, model.digest)

@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 
 JOB_NAME_LIMIT = 63
+STUDY_NAME_LIMIT = 32
 _DIGEST_LENGTH = 12
 
 
@@ -22,9 +23,16 @@ def short(digest: str) -> str:
 
 def job_name(pipeline: str, step: str, digest: str, epoch: int) -> str:
     """`<pipeline>-<step>-<digest12>-e<epoch>`, within SageMaker's 63 letters, digits and hyphens."""
-    tail = f"-{step}-{short(digest)}-e{epoch}"
-    head = re.sub(r"[^A-Za-z0-9]+", "-", pipeline).strip("-")[: JOB_NAME_LIMIT - len(tail)].rstrip("-")
-    return head + tail
+    return _named(pipeline, f"-{step}-{short(digest)}-e{epoch}", JOB_NAME_LIMIT)
+
+
+def study_name(pipeline: str, digest: str, epoch: int) -> str:
+    """The same for a tuning job, which SageMaker allows 32 letters: long pipelines' names are cut."""
+    return _named(pipeline, f"-tune-{short(digest)}-e{epoch}", STUDY_NAME_LIMIT)
+
+
+def _named(pipeline: str, tail: str, limit: int) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", pipeline).strip("-")[: limit - len(tail)].rstrip("-") + tail
 
 
 def machine_type(compute: str, name: str) -> str:
@@ -114,6 +122,16 @@ def agent_key(digest: str) -> str:
 def curve_key(job: str) -> str:
     """The page with a training job's learning curve."""
     return f"curves/{job}.html"
+
+
+def study_key(pipeline: str, study: str, kind: str) -> str:
+    """What a study found; `kind` is `json` for programs or `html` for people."""
+    return f"studies/{pipeline}/{study}.{kind}"
+
+
+def last_study_key(pipeline: str) -> str:
+    """Which study of a pipeline ended last."""
+    return f"studies/{pipeline}/last"
 
 
 def checkpoint_prefix(pipeline: str, digest: str) -> str:

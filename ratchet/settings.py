@@ -57,6 +57,10 @@ class Settings:
         """Link to Airflow's page of a run."""
         return f"{self.airflow_url}/dags/{dag}/runs/{quote(run_id, safe='')}"
 
+    def tuning_page(self, name: str) -> str:
+        """Link to the console's page of a SageMaker tuning job."""
+        return f"{self.console_url}/sagemaker/home?region={self.region}#/hyper-tuning-jobs/{name}"
+
     def service_page(self, cluster: str, service: str) -> str:
         """Link to the console's page of an ECS service."""
         return f"{self.console_url}/ecs/v2/clusters/{cluster}/services/{service}/health?region={self.region}"

@@ -14,13 +14,17 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from ratchet.dataset_spec import Bound, Data, Name, Part, Percent
 from ratchet.errors import SpecError
 from ratchet.naming import machine_type
+from ratchet.tuning_spec import Complaint, Hyperparameter, Tuning, complain
 
-Hyperparameter = str | int | float | bool
 Target = Literal["ecs", "lambda"]
 _CRON = re.compile(r"^(@(hourly|daily|weekly|monthly|yearly)|(\S+\s+){4}\S+)$")
 # libyaml's where it was built in: ten times as fast, and a scheduler reads every file again and again.
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 20
+# What the loop itself tells the programs, or decides where a trial keeps its things.
+_OWN_HYPERPARAMETERS = frozenset(
+    {"network", "study", "trial-program", "checkpoint-dir", "init-from", "champion-sha256"}
+)
 
 
 Compute = Literal["sagemaker", "ec2", "ecs"]
@@ -64,6 +68,7 @@ class Training(Part):
     network: str = Field("resnet18", description="A file of training/zoo/, without `.py`.")
     precision: Literal["auto", "fp32", "amp"] = Field("auto", description="Mixed precision; auto: where a GPU is.")
     hyperparameters: dict[str, Hyperparameter] = Field(default_factory=dict)
+    init_from: Literal["scratch", "champion"] = Field("scratch", description="Which weights a training begins with.")
     attempts: int = Field(2, ge=1, le=10, description="How often a failed job may be bought again.")
     checkpoints: bool | None = Field(
         None, description="Whether the script goes on from checkpoints; one of your own has to say so for `spot`."
@@ -169,6 +174,7 @@ class Pipeline(Part):
     schedule: str | None = Field(None, description="Cron expression or @daily and the like; null for events only.")
     data: Data
     training: Training = Training()
+    tuning: Tuning | None = Field(None, description="A search for better hyperparameters in place of one training.")
     gates: Gates = Gates()
     approval: Approval
     release: Release = Release()
@@ -180,10 +186,45 @@ class Pipeline(Part):
             raise ValueError("is no cron expression: five fields such as `0 3 * * *`, or @hourly, @daily, @weekly, ...")
         return value
 
+    @field_validator("tuning")
+    @classmethod
+    def _fits_the_training(cls, tuning: Tuning | None, info: ValidationInfo) -> Tuning | None:
+        if tuning is not None and "training" in info.data:
+            for complaint in _complaints_about(tuning, info.data["training"]):
+                raise complain(complaint)
+        return tuning
+
     @property
     def model_name(self) -> str:
         """The model's name in the registry."""
         return self.model or self.name
+
+
+def _complaints_about(tuning: Tuning, training: Training) -> Iterator[Complaint]:
+    for name in tuning.ranges:
+        if name in training.hyperparameters:
+            yield (
+                ("ranges", name),
+                f"{name!r} also stands in training.hyperparameters: a hyperparameter is either fixed or searched",
+            )
+        if name in _OWN_HYPERPARAMETERS:
+            yield ("ranges", name), f"{name!r} is Ratchet's own: it cannot be searched"
+    yield from _complaints_about_machines(tuning, training)
+    most = tuning.hyperband.max or training.hyperparameters.get("epochs")
+    if tuning.strategy == "hyperband" and not isinstance(most, int | float):
+        yield ("hyperband",), "needs `max`, the most epochs of a trial, as training.hyperparameters has no `epochs`"
+
+
+def _complaints_about_machines(tuning: Tuning, training: Training) -> Iterator[Complaint]:
+    compute: str = training.compute
+    if tuning.trials == "jobs" and compute != "sagemaker":
+        yield ("trials",), f"`jobs` are SageMaker's; on {compute} trials are `processes` of one job"
+    if training.spot and tuning.runs_jobs(compute):
+        yield ("trials",), "must be `processes` with training.spot: trials that are jobs keep no checkpoints"
+    if training.fallback:
+        yield (), "stays on one machine's type: remove training.fallback"
+    if not tuning.runs_jobs(compute) and training.instance_count > 1:
+        yield ("trials",), "`processes` run on one machine: set training.instance_count to 1"
 
 
 def load_pipeline(path: Path) -> Pipeline:
@@ -257,7 +298,7 @@ def _refuse_depth(text: str) -> None:
 
 
 def _explain(path: Path, node: yaml.Node | None, problem: Any) -> str:
-    location: Sequence[Any] = problem["loc"]
+    location: Sequence[Any] = (*problem["loc"], *problem.get("ctx", {}).get("at", ()))
     key = ".".join(str(part) for part in location if part != "[key]") or "(whole file)"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "extra_forbidden":
@@ -268,7 +309,7 @@ def _explain(path: Path, node: yaml.Node | None, problem: Any) -> str:
         )
     elif problem["type"] == "missing":
         message = "is missing"
-    else:
+    elif problem["type"] != "rule":  # a rule of ours says itself what it found
         message += f" (found {problem['input']!r})"
     return f"{path}:{_line_of(node, location)}: {key}: {message}"
 
@@ -276,9 +317,9 @@ def _explain(path: Path, node: yaml.Node | None, problem: Any) -> str:
 def _keys_at(location: Sequence[Any]) -> list[str]:
     model: Any = Pipeline
     for part in location:
-        if isinstance(part, int):
+        if part not in getattr(model, "model_fields", {}):  # a place in a list, or the key of an entry
             continue
-        annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else None
+        annotation = model.model_fields[part].annotation
         options = [annotation, *get_args(annotation)]
         options += [inner for option in options for inner in get_args(option)]
         model = next((option for option in options if hasattr(option, "model_fields")), None)

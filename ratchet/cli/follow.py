@@ -13,6 +13,8 @@ from ratchet.cli.output import Output
 from ratchet.contract import METRIC_PREFIX
 from ratchet.errors import RatchetError, UnavailableError
 from ratchet.laptop.process import poll_until
+from ratchet.loop.study_store import read_study
+from ratchet.loop.study_watch import Progress, find_progress
 from ratchet.loop.workshop import Workshop
 
 _POLL_SECONDS = 1.5
@@ -41,6 +43,7 @@ class Follower:
     started: float = field(default_factory=time.monotonic)
     _states: dict[str, str] = field(default_factory=dict)
     _cursors: dict[str, str] = field(default_factory=dict)
+    _studies: dict[str, Progress] = field(default_factory=dict)
     _last_words: float = 0.0
 
     def await_run(self, known: set[str], limit_seconds: float) -> str:
@@ -97,14 +100,26 @@ class Follower:
         if not job:
             return
         try:
-            page = self.workshop.backend.read_log(job, self._cursors.get(job, ""))
+            searches = name == "train" and self.workshop.pipeline.tuning is not None
+            lines = self._look_at_study(job) if searches else self._read_epochs(job)
         except RatchetError as error:
             self.tell(f"{name:<9} cannot read the log now: {error}")
             return
+        for line in lines:
+            self.tell(f"{name:<9} {line}")
+
+    def _read_epochs(self, job: str) -> list[str]:
+        page = self.workshop.backend.read_log(job, self._cursors.get(job, ""))
         self._cursors[job] = page.cursor
-        for line in page.lines:
-            if METRIC_PREFIX in line:
-                self.tell(f"{name:<9} {_epoch(line)}")
+        return [_epoch(line) for line in page.lines if METRIC_PREFIX in line]
+
+    def _look_at_study(self, name: str) -> list[str]:
+        if name not in self._studies:
+            self._studies[name] = find_progress(self.workshop, read_study(self.workshop, name))
+        progress = self._studies[name]
+        before = progress.study.tell()
+        progress.look()
+        return [progress.study.tell()] if progress.study.tell() != before else []
 
     def _heartbeat(self, line: str) -> None:
         if time.monotonic() - self._last_words > _HEARTBEAT_SECONDS:

@@ -10,7 +10,22 @@ from pathlib import Path
 
 import typer
 
-from ratchet.cli import catalogue, data, demo, doctor, fault, gate, model, predict, reap, reproduce, run, stack, status
+from ratchet.cli import (
+    catalogue,
+    data,
+    demo,
+    doctor,
+    fault,
+    gate,
+    model,
+    predict,
+    reap,
+    reproduce,
+    run,
+    stack,
+    status,
+    study,
+)
 from ratchet.errors import SpecError
 from ratchet.laptop.home import adopt_environment
 from ratchet.settings import load_settings
@@ -22,7 +37,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (stack, demo, status, data, catalogue, run, model, gate, predict, reap, reproduce, doctor, fault):
+for module in (stack, demo, status, data, catalogue, run, model, gate, predict, study, reap, reproduce, doctor, fault):
     module.add_commands(app)
 
 

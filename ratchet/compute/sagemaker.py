@@ -31,7 +31,7 @@ IAM_ACTIONS = (
 )
 LOG_GROUP = "/aws/sagemaker/TrainingJobs"
 
-_STATES: Mapping[str, JobState] = {
+STATES: Mapping[str, JobState] = {
     "InProgress": JobState.RUNNING,
     "Stopping": JobState.STOPPING,
     "Completed": JobState.SUCCEEDED,
@@ -105,6 +105,16 @@ class SageMakerBackend:
     def describe_link(self, name: str) -> str:
         """URL of the console's page of the job."""
         return self._settings.job_page(name)
+
+    def describe_trials(self, order: JobOrder) -> dict[str, Any]:
+        """What a tuning job's training jobs have in common: CreateTrainingJob's words, without a name and tags."""
+        request = self._request(order, "")
+        for name in ("TrainingJobName", "Tags"):
+            del request[name]
+        # Trials that share a prefix would overwrite each other's checkpoints.
+        request.pop("CheckpointConfig", None)
+        fixed = request.pop("HyperParameters")
+        return {**request, "StaticHyperParameters": fixed}
 
     def _running(self) -> Iterator[Mapping[str, Any]]:
         request: dict[str, Any] = {"StatusEquals": "InProgress", "MaxResults": 100}
@@ -210,7 +220,7 @@ def _status(job: Mapping[str, Any]) -> JobStatus:
     message = job.get("FailureReason") or (transitions[-1].get("StatusMessage", "") if transitions else "")
     return JobStatus(
         name=job["TrainingJobName"],
-        state=_STATES[job["TrainingJobStatus"]],
+        state=STATES[job["TrainingJobStatus"]],
         phase=job.get("SecondaryStatus", job["TrainingJobStatus"]),
         message=message,
         archive_uri=job.get("ModelArtifacts", {}).get("S3ModelArtifacts"),

@@ -8,8 +8,8 @@ from typing import Any
 
 from ratchet.data import ClaimKey
 from ratchet.errors import ClaimLostError
+from ratchet.loop.look import Look, Watch
 from ratchet.loop.ticket import Ticket
-from ratchet.loop.watch import Look, Watch
 from ratchet.loop.workshop import Workshop
 
 _RENEWALS_IN_A_LEASE = 8

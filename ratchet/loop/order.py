@@ -40,7 +40,8 @@ def identify_work(pipeline: Pipeline, code_digest: str, force_nonce: str = "", i
     training = pipeline.training.model_dump(mode="json", exclude=_HOW_IT_IS_BOUGHT)
     if image_uri:
         training["image_uri"] = image_uri
-    return digest_of([pipeline.name, code_digest, rules, training, force_nonce])
+    work = [pipeline.name, code_digest, rules, training, force_nonce]
+    return digest_of([*work, pipeline.tuning.model_dump(mode="json")] if pipeline.tuning else work)
 
 
 def list_offers(pipeline: Pipeline, step: Step) -> tuple[Offer, ...]:
@@ -119,13 +120,20 @@ class OrderBook:
         )
         return self._order(Step.PREPARE, "training/prepare.py", channels, parameters)
 
-    def training(self, prepared_uri: str) -> JobOrder:
-        """Shards into a model."""
+    def training(self, prepared_uri: str, ancestor: Artefact | None = None) -> JobOrder:
+        """Shards into a model, which begins with an ancestor's weights if there is one."""
         training = self.pipeline.training
         # A script of somebody's own is told what it cannot guess, and no more.
         precision = {} if training.precision == "auto" else {"precision": training.precision}
         parameters = {"network": training.network, **precision, **training.hyperparameters}
-        return self._order(Step.TRAIN, training.entry_point, (Channel("prepared", prepared_uri),), parameters)
+        channels = [Channel("prepared", prepared_uri)]
+        if ancestor is not None:
+            channels.append(Channel("champion", ancestor.uri))
+            parameters |= {"init-from": "champion", "champion-sha256": ancestor.digest}
+        elif training.init_from == "champion":
+            # Under the same names before there is one: a study begins with another only if these are the same.
+            parameters |= {"init-from": "scratch", "champion-sha256": "none"}
+        return self._order(Step.TRAIN, training.entry_point, tuple(channels), parameters)
 
     def evaluation(self, prepared_uri: str, challenger: Artefact, champion: Artefact | None) -> JobOrder:
         """Challenger and champion on the same frozen test split."""

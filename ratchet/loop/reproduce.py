@@ -33,7 +33,8 @@ class Recipe:
 
     def training_on(self, prepared_uri: str) -> JobOrder:
         """The training, fed with shards that were prepared anew."""
-        return replace(self.training, channels=(Channel("prepared", prepared_uri),))
+        others = (channel for channel in self.training.channels if channel.name != "prepared")
+        return replace(self.training, channels=(Channel("prepared", prepared_uri), *others))
 
 
 def read_recipe(workshop: Workshop, version: int, *, attempt: int = 1) -> Recipe:

@@ -34,6 +34,7 @@ from ratchet.loop.hold import Hold
 from ratchet.loop.order import Artefact, OrderBook, Step, identify_work, list_offers
 from ratchet.loop.place import Placed, place
 from ratchet.loop.request import Request
+from ratchet.loop.study_store import read_study
 from ratchet.loop.ticket import Ticket
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import claim_sk, job_output_key, order_key, report_key
@@ -133,19 +134,11 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         `ticket`, and from the steps before: `prepare_job`, `version`.
     """
     ticket = Ticket.from_json(state["ticket"])
-    Hold(workshop, ticket, run_id).renew()
-    book = OrderBook(
-        workshop.pipeline,
-        code_uri=ticket.code_uri,
-        run_id=run_id,
-        claim=claim_sk(ticket.dataset_version, ticket.identity),
-        force_nonce=ticket.force_nonce,
-        image_uri=ticket.image_uri,
-    )
+    book = open_book(workshop, ticket, run_id)
     if step is Step.PREPARE:
         order = book.preparation(workshop.deployment.data_bucket, ticket.dataset_version)
     elif step is Step.TRAIN:
-        order = book.training(archive_uri(workshop, str(state["prepare_job"])))
+        order = book.training(archive_uri(workshop, str(state["prepare_job"])), find_ancestor(workshop))
     else:
         model = workshop.pipeline.model_name
         challenger = workshop.registry.get(model, int(state["version"]))
@@ -154,6 +147,27 @@ def place_order(workshop: Workshop, step: Step, run_id: str, state: Mapping[str,
         prepared = archive_uri(workshop, str(state["prepare_job"]))
         order = book.evaluation(prepared, Artefact(challenger.uri, challenger.digest), rival)
     return start_order(workshop, order, list_offers(workshop.pipeline, step), run_id=run_id)
+
+
+def open_book(workshop: Workshop, ticket: Ticket, run_id: str) -> OrderBook:
+    """What writes the orders of a run that still holds its claim."""
+    Hold(workshop, ticket, run_id).renew()
+    return OrderBook(
+        workshop.pipeline,
+        code_uri=ticket.code_uri,
+        run_id=run_id,
+        claim=claim_sk(ticket.dataset_version, ticket.identity),
+        force_nonce=ticket.force_nonce,
+        image_uri=ticket.image_uri,
+    )
+
+
+def find_ancestor(workshop: Workshop) -> Artefact | None:
+    """The champion, when the pipeline's file says that a training begins with its weights."""
+    if workshop.pipeline.training.init_from == "scratch":
+        return None
+    champion = workshop.registry.champion(workshop.pipeline.model_name)
+    return Artefact(champion.uri, champion.digest) if champion else None
 
 
 def start_order(workshop: Workshop, order: JobOrder, offers: Sequence[Offer], *, run_id: str) -> Placed:
@@ -175,13 +189,27 @@ def _read_order(workshop: Workshop, job: str) -> dict[str, Any]:
     return kept
 
 
+def keep_order(workshop: Workshop, job: str, order: JobOrder) -> None:
+    """Keep what makes what a job made."""
+    orders = Bucket(workshop.aws, workshop.deployment.jobs_bucket)
+    orders.put(order_key(job), canonical_json(order.to_json()), content_type="application/json")
+
+
 def archive_uri(workshop: Workshop, job: str) -> str:
     """Where a job's `model.tar.gz` lies."""
     return f"s3://{workshop.deployment.jobs_bucket}/{job_output_key(job, 'model.tar.gz')}"
 
 
-def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: str, train_job: str) -> ModelVersion:
-    """Give the trained artefact its version number, unless what it was trained on has changed meanwhile."""
+def register(
+    workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: str, train_job: str, study: str = ""
+) -> ModelVersion:
+    """Give the trained artefact its version number, unless what it was trained on has changed meanwhile.
+
+    Parameters
+    ----------
+    study
+        The search whose best trial it is; then the whole search's cost is the version's.
+    """
     refuse_changes(workshop, ticket.dataset_version)
     kept = _read_order(workshop, train_job)
     compute = str(kept.get("compute") or workshop.pipeline.training.compute)
@@ -191,7 +219,7 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: st
             f"job {train_job} ended well and left no model: its script must write the six files of docs/training.md "
             "into the folder that SM_MODEL_DIR names (/opt/ml/model) before it ends"
         )
-    origin = _trace(workshop, ticket, status, run_id=run_id, prepare_job=prepare_job)
+    origin = _trace(workshop, ticket, status, run_id=run_id, prepare_job=prepare_job, study=study)
     origin = dataclasses.replace(
         origin, compute=compute, spot=bool(kept.get("spot")), placement=str(kept.get("because", ""))
     )
@@ -204,9 +232,13 @@ def register(workshop: Workshop, ticket: Ticket, *, run_id: str, prepare_job: st
         )
 
 
-def _trace(workshop: Workshop, ticket: Ticket, status: JobStatus, *, run_id: str, prepare_job: str) -> Provenance:
+def _trace(
+    workshop: Workshop, ticket: Ticket, status: JobStatus, *, run_id: str, prepare_job: str, study: str
+) -> Provenance:
     """Where the model of a training job came from."""
-    cost = cost_of(status, workshop.settings.region, workshop.clock.now())
+    search = read_study(workshop, study) if study else None
+    best = search.best if search else None
+    cost = search or cost_of(status, workshop.settings.region, workshop.clock.now())
     champion = workshop.registry.champion(workshop.pipeline.model_name)
     return Provenance(
         pipeline=workshop.pipeline.name,
@@ -216,7 +248,7 @@ def _trace(workshop: Workshop, ticket: Ticket, status: JobStatus, *, run_id: str
         code_digest=ticket.code_digest,
         git_commit=ticket.git_commit,
         image_uri=status.image_uri,
-        hyperparameters=dict(workshop.pipeline.training.hyperparameters),
+        hyperparameters={**workshop.pipeline.training.hyperparameters, **(best.parameters if best else {})},
         job_name=status.name,
         prepare_job=prepare_job,
         billable_seconds=status.billable_seconds,
@@ -224,6 +256,8 @@ def _trace(workshop: Workshop, ticket: Ticket, status: JobStatus, *, run_id: str
         cost_usd=cost.usd if cost else None,
         saved_usd=cost.saved_usd if cost else None,
         instance_type=status.instance_type,
+        study=study,
+        trial=best.number if best else None,
     )
 
 

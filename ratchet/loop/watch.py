@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from ratchet.aws.bucket import Bucket
 from ratchet.compute.advice import advise
@@ -17,6 +16,8 @@ from ratchet.compute.curve import draw_page
 from ratchet.compute.order import JobState, JobStatus
 from ratchet.data import still_for
 from ratchet.errors import RatchetError
+from ratchet.loop.look import Look, Watch
+from ratchet.loop.study_watch import StudyWatch
 from ratchet.loop.workshop import Workshop
 from ratchet.naming import curve_key
 
@@ -27,38 +28,6 @@ _SILENT = (
 )
 _TAIL = 60  # lines at the end of a log that may say why a job failed
 _TELL_SECONDS = 60.0  # how often a long epoch is told again, with what it has cost by then
-
-
-@dataclass(frozen=True)
-class Look:
-    """What one look saw.
-
-    Attributes
-    ----------
-    done
-        Whether waiting is over, well or badly; `outcome` then says how, in names and digests only.
-    message
-        One line for the person who watches; repeated lines are shown once.
-    lines
-        New lines of a remote log.
-    """
-
-    done: bool
-    message: str = ""
-    lines: tuple[str, ...] = ()
-    outcome: Mapping[str, Any] = field(default_factory=dict)
-
-
-class Watch(Protocol):
-    """Something that is looked at until it is done."""
-
-    def look(self) -> Look:
-        """Look once; safe to repeat, also in another process."""
-        ...
-
-    def cancel(self) -> None:
-        """End the remote work: a person gave up waiting."""
-        ...
 
 
 class QuietWatch:
@@ -180,8 +149,9 @@ class ReleaseWatch:
         self.workshop.releases.open(self.workshop.pipeline.model_name, self.version).abort("stopped by a person")
 
 
-WATCHES: Mapping[str, type[QuietWatch] | type[JobWatch] | type[ReleaseWatch]] = {
+WATCHES: Mapping[str, Callable[[Workshop, Mapping[str, Any]], Watch]] = {
     "quiet": QuietWatch,
     "job": JobWatch,
+    "study": StudyWatch,
     "release": ReleaseWatch,
 }

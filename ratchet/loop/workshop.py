@@ -13,8 +13,9 @@ from ratchet.clock import Clock, SystemClock
 from ratchet.compute.backends import make_backend
 from ratchet.compute.order import Backend
 from ratchet.compute.quota import Quotas
+from ratchet.compute.tuner import SageMakerTuner
 from ratchet.data import Catalogue, Claims, Custody, DatasetStore, Sightings
-from ratchet.naming import curve_key
+from ratchet.naming import curve_key, study_key
 from ratchet.registry import Registry
 from ratchet.rollout import Releases
 from ratchet.settings import Settings, load_settings
@@ -96,6 +97,11 @@ class Workshop:
         """What the account may use."""
         return Quotas(self.aws, self.settings.region)
 
+    @cached_property
+    def tuner(self) -> SageMakerTuner:
+        """Where studies run whose trials are jobs."""
+        return SageMakerTuner(self.aws, self.deployment, self.settings)
+
     def page_of(self, uri: str) -> str:
         """Link to a page where a person can look at an S3 object."""
         return self.settings.object_page(uri)
@@ -103,6 +109,10 @@ class Workshop:
     def curve_page(self, job: str) -> str:
         """Link to the page with a training job's learning curve."""
         return self.page_of(f"s3://{self.deployment.jobs_bucket}/{curve_key(job)}")
+
+    def study_page(self, study: str) -> str:
+        """Link to the page of a study."""
+        return self.page_of(f"s3://{self.deployment.jobs_bucket}/{study_key(self.pipeline.name, study, 'html')}")
 
     def serving_pages(self) -> dict[str, str]:
         """Link to the console's pages of what serves, by what it is."""

@@ -53,12 +53,14 @@ class Provenance:
     billable_seconds: int | None = None
     prepare_job: str = ""
     parent_version: int | None = None  # the champion it was trained to beat
-    cost_usd: float | None = None  # of the training job, by list prices; None when nobody knows the price
+    cost_usd: float | None = None  # of the training, by list prices; None when nobody knows the price
     saved_usd: float | None = None  # what Spot saved of it
     compute: str = ""  # where it was trained: the backend, and the machine
     instance_type: str = ""
     spot: bool = False
     placement: str = ""  # why it was not trained on the machine that the policy names first; empty when it was
+    study: str = ""  # the search whose best trial it is
+    trial: int | None = None  # that trial's number
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ for dag in bag.dags.values():
         "doc": dag.doc_md or "",
         "tags": sorted(dag.tags),
         "params": sorted(dag.params),
+        "train": next((task.task_type for task in dag.tasks if task.task_id == "train"), ""),
         "forms": {task.task_id: sorted(task.params) for task in dag.tasks if task.params},
     }
 print(json.dumps({"dags": found, "errors": bag.import_errors, "modules": sorted(sys.modules)}))
@@ -87,7 +88,8 @@ def test_nothing_heavy_is_imported_at_parse(shipped, module):
 
 def test_a_wrong_pipeline_file_harms_no_other_pipeline(tmp_path):
     good = (ROOT / "pipelines" / "digits.yaml").read_text("utf-8")
-    (tmp_path / "digits.yaml").write_text(good)
+    tuning = "tuning: {ranges: {augment: {type: categorical, values: [none, light]}}, budget: {jobs: 2}}"
+    (tmp_path / "digits.yaml").write_text(f"{good}\n{tuning}\n")
     for example in (ROOT / "examples").glob("*.yaml"):
         shutil.copy(example, tmp_path)
     (tmp_path / "cats.yaml").write_text(good.replace("name: digits", "name: cats").replace("compute:", "computer:"))
@@ -95,6 +97,7 @@ def test_a_wrong_pipeline_file_harms_no_other_pipeline(tmp_path):
     assert found["errors"] == {}
     assert found["dags"]["retrain_digits"]["tasks"] == ORDER
     assert found["dags"]["retrain_tumours"]["tasks"] == found["dags"]["retrain_languages"]["tasks"] == ORDER
+    assert found["dags"]["retrain_digits"]["train"] == "TuneModelOperator"
     broken = found["dags"]["retrain_cats"]
     assert "broken" in broken["tags"]
     assert "training.computer" in broken["doc"]

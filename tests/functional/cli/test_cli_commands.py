@@ -7,6 +7,10 @@ from dataclasses import replace
 import pytest
 from domain_world import write_archive
 
+from ratchet.loop.study_store import keep_last, keep_study
+from ratchet.loop.workshop import open_workshop
+from ratchet.tuning.study import Study, Trial, TrialState
+
 DAG = "retrain_digits"
 RUN = "manual__1"
 GATE = {
@@ -353,3 +357,20 @@ def test_data_lists_finds_tags_compares_and_follows(desk):
     assert desk.ask("data", "lineage", "s3://any/datasets/digits/9/z.png", code=1)["dataset_versions"] == []
     assert "names no object" in desk.ask("data", "lineage", "digits", code=2)["error"]
     assert "gold" in desk.type("data", "list").output
+
+
+def test_study_shows_the_last_one_whole_or_says_that_there_is_none(desk):
+    assert "`tuning:` in its file makes one" in desk.ask("study", "digits", code=2)["error"]
+    workshop = open_workshop("digits")
+    trials = tuple(Trial(n, TrialState.COMPLETED, {"rate": n / 10}, n / 10, f"job-{n}", 60.0, 0.5) for n in range(1, 6))
+    study = Study("digits-tune-1", "digits", "i", "random", "accuracy", maximize=True, by_jobs=True)
+    ended = replace(study, trials=trials, state="succeeded", ended_at="2030", usd=2.5)
+    keep_study(workshop, ended)
+    keep_last(workshop, ended)
+    shown = desk.ask("study", "digits")
+    assert (shown["best"], shown["usd"], len(shown["trials"])) == (5, 2.5, 5)
+    assert set(shown["importance"]) == {"rate"}
+    assert "studies/digits/digits-tune-1.html" in shown["page"]
+    text = desk.type("study", "digits", "--study", "digits-tune-1").stdout
+    assert "best accuracy 0.5 (trial 5: rate 0.5), $2.50" in text
+    assert "5 *" in text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -66,6 +68,7 @@ class Backend:
 @dataclass
 class Shop:
     backend: Backend
+    pipeline: Any = field(default_factory=lambda: SimpleNamespace(tuning=None))
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from ratchet.cli.main import app
 
 COMMANDS = ["up", "down", "demo", "status", "push", "run", "runs", "logs", "approve", "reject", "predict", "reproduce"]
-COMMANDS += ["reap", "doctor"]
+COMMANDS += ["reap", "doctor", "study"]
 GROUPS = {
     "models": ["list", "show", "diff"],
     "fault": ["add", "list", "clear"],

@@ -11,8 +11,12 @@ from ratchet.contract import METRIC_NAMES
 from ratchet.dataset_spec import Csv, Text
 from ratchet.loop.order import EVALUATION_METRICS, Artefact, OrderBook, Step, identify_work, list_offers
 from ratchet.spec import Fallback
+from ratchet.tuning_spec import Tuning
 
 CODE = "c" * 64
+TUNING = Tuning.model_validate(
+    {"ranges": {"momentum": {"type": "continuous", "min": 0.1, "max": 0.9}}, "budget": {"jobs": 2}}
+)
 WORK = identify_work(DIGITS, CODE)
 
 
@@ -29,6 +33,7 @@ WORK = identify_work(DIGITS, CODE)
         identify_work(change(DIGITS, "training", image_uri="mine:1"), CODE),
         identify_work(DIGITS, CODE, image_uri="mine@sha256:1"),
         identify_work(DIGITS.model_copy(update={"name": "cats"}), CODE),
+        identify_work(DIGITS.model_copy(update={"tuning": TUNING}), CODE),
     ],
 )
 def test_what_decides_the_result_makes_other_work(other):
@@ -173,3 +178,16 @@ def test_another_run_finds_the_same_job_and_a_forced_one_does_not():
 )
 def test_other_work_is_another_job(other):
     assert other.name(1) != book().training("s3://p").name(1)
+
+
+def test_a_training_that_begins_with_the_champion_is_told_so_under_the_same_names_before_there_is_one():
+    orders = book(change(DIGITS, "training", init_from="champion"))
+    first = orders.training("s3://jobs/prepared")
+    later = orders.training("s3://jobs/prepared", Artefact("s3://models/digits/1/model.tar.gz", "ab" * 32))
+    # A study begins with the one before only if both have the same hyperparameters.
+    assert set(first.hyperparameters) == set(later.hyperparameters)
+    assert first.hyperparameters["init-from"] == "scratch"
+    assert later.hyperparameters["init-from"] == "champion"
+    assert [channel.name for channel in first.channels] == ["prepared"]
+    assert [channel.name for channel in later.channels] == ["prepared", "champion"]
+    assert first.digest != later.digest

@@ -223,4 +223,4 @@ def test_giving_up_on_a_release_sends_it_back():
 
 
 def test_every_kind_that_an_operator_may_name_has_its_watch():
-    assert set(WATCHES) == {"quiet", "job", "release"}
+    assert set(WATCHES) == {"quiet", "job", "study", "release"}
