@@ -73,6 +73,11 @@ class Crashes:
     def task(self, dag: str, run: str, name: str) -> dict[str, Any]:
         return next((task for task in self.airflow.tasks(dag, run) if task["task_id"] == name), {"state": None})
 
+    def told(self, dag: str, run: str, what: str) -> list[str]:
+        """Lines of the training task's log that hold something."""
+        tried = max(1, self.task(dag, run, "train")["try_number"])
+        return [line for line in self.airflow.task_log(dag, run, "train", tried) if what in line]
+
     def state(self, dag: str, run: str) -> str:
         return str(next(entry for entry in self.airflow.runs(dag, 50) if entry["dag_run_id"] == run)["state"])
 

@@ -16,6 +16,7 @@ from tests.e2e.postgres import find_binaries
 KILLS = int(os.environ.get("RATCHET_TEST_CRASHES", "0"))
 KILLS_A_RUN = 5
 STOP_LIMIT_SECONDS = 60.0
+LOG_LIMIT_SECONDS = 30.0
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.mxnet,
@@ -67,8 +68,11 @@ def test_a_task_that_is_marked_failed_stops_its_job_within_a_minute(crashes, dag
     crashes.wait_for(f"the task to be {waiting}", lambda: crashes.task(dag, run, "train")["state"] == waiting)
     backend = crashes.workshop.backend
     crashes.wait_for("the script at work", lambda: backend.read_log(job).lines)
+    for what in ("[ratchet:metric] epoch=", "train_loss 0.5000", "so far"):
+        crashes.wait_for(f"{what} in the task's log", lambda what=what: crashes.told(dag, run, what), LOG_LIMIT_SECONDS)
     crashes.airflow._call("PATCH", f"/dags/{dag}/dagRuns/{run}/taskInstances/train", {"new_state": "failed"})
     began = time.monotonic()
     crashes.wait_for("the stop", lambda: backend.poll(job).state.ended, STOP_LIMIT_SECONDS)
     print(f"{dag} stopped {time.monotonic() - began:.0f} s after it was marked failed", flush=True)
     assert backend.poll(job).state is JobState.STOPPED
+    assert crashes.told(dag, run, "[ratchet:metric] epoch=")
