@@ -70,7 +70,7 @@ class _Client:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.inner, name)
-        if name == "get_paginator":
+        if name in ("get_paginator", "meta"):
             return method
 
         def carry_out(request: dict[str, Any]) -> Any:

@@ -108,14 +108,6 @@ def test_a_job_that_finds_no_machine_is_taken_and_fails(cloud):
     send_signed("DELETE", url, region="us-east-1", key=key)
 
 
-def test_closing_ends_the_jobs_that_run(own_cloud, ends):
-    with own_cloud() as cloud:
-        cloud.start("orphan", "stubborn.py")
-        script = cloud.wait_for_pids("orphan")[0]
-    ends(script)
-    assert not list((cloud.home / "sagemaker").glob("*/*"))
-
-
 def test_nothing_outlives_a_localcloud_that_is_killed(own_process, ends):
     with own_process() as (cloud, process):
         cloud.start("left-behind", "stubborn.py")

@@ -243,11 +243,3 @@ def _picture(seed):
     drawn = io.BytesIO()
     Image.new("L", (28, 28), 40 * seed).save(drawn, "PNG")
     return drawn.getvalue()
-
-
-def test_a_model_server_that_never_gets_ready_fails_the_job(own_cloud, until):
-    with own_cloud(ping_seconds=1) as cloud:
-        transform = Transform(cloud, until)
-        transform.put("sick", a=b"a")
-        reason = transform.run("sick", mode="sick")["FailureReason"]
-    assert reason.startswith("ClientError: Model container failed to respond to ping")
