@@ -50,12 +50,7 @@ class ServiceQuotasEngine:
 
     def install(self, host: Host) -> None:
         """Teach moto's responses the calls."""
-        calls = {
-            "list_service_quotas": _list,
-            "get_service_quota": _get,
-            "request_service_quota_increase": _change,
-        }
-        self._undo = change_classes((ServiceQuotasResponse, name, call) for name, call in calls.items())
+        self._undo = improve_service_quotas()
 
     def resume(self) -> None:
         """Nothing runs here."""
@@ -64,6 +59,12 @@ class ServiceQuotasEngine:
         """Take the change back."""
         if self._undo is not None:
             self._undo()
+
+
+def improve_service_quotas() -> Callable[[], None]:
+    """Teach moto's responses the calls; return what takes that back."""
+    calls = {"list_service_quotas": _list, "get_service_quota": _get, "request_service_quota_increase": _change}
+    return change_classes((ServiceQuotasResponse, name, call) for name, call in calls.items())
 
 
 def training_quota(account: str, region: str, instance_type: str, *, spot: bool) -> tuple[str, float]:

@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
 from localcloud.engines.s3_listing import improve_s3
+from localcloud.engines.service_quotas import improve_service_quotas
 from ratchet import contract
 from ratchet.approval import Approvals
 from ratchet.aws import Deployment, connect
@@ -205,13 +206,14 @@ class World:
 @contextlib.contextmanager
 def fresh_world(folder: Path) -> Iterator[World]:
     """A world of its own, with nothing in it."""
-    undo = improve_s3()
+    undo = (improve_s3(), improve_service_quotas())
     try:
         with mock_aws():
             build_world()
             yield World(folder, HandClock())
     finally:
-        undo()
+        for restore in undo:
+            restore()
 
 
 PROVENANCE = Provenance(

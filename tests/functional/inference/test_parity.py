@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import HERE, ROOT, child_environment, find_interpreter
+from serving_process import HERE, ROOT, child_environment, find_interpreter
 
 pytestmark = pytest.mark.mxnet
 

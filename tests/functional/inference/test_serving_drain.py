@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import uvicorn
-from conftest import Answer, Server, environment_of, wait_until
 from pictures import picture
+from serving_process import Answer, Server, environment_of, wait_until
 
 from inference.patience import impatient_protocol
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HERE, ROOT, child_environment, environment_of, find_interpreter
 from pictures import claim_png, picture
+from serving_process import HERE, ROOT, child_environment, environment_of, find_interpreter
 
 pytestmark = pytest.mark.mxnet
 ENCODED = base64.b64encode(picture()).decode()

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import boto3
 import pytest
-from conftest import Server, environment_of
 from moto.server import ThreadedMotoServer
 from pictures import picture
+from serving_process import Server, environment_of
 
 pytestmark = pytest.mark.mxnet
 ACCESS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Server, environment_of, wait_until
 from pictures import claim_png, picture
 from PIL import Image
+from serving_process import Server, environment_of, wait_until
 
 pytestmark = pytest.mark.mxnet
 Start = Callable[[dict[str, str]], Server]
