@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 _REMEMBERED = 10_000
-_SHOWN_KEYS = 50
+_SHOWN_KEYS = 100
 _SHOWN_CHARACTERS = 200
 
 
