@@ -156,7 +156,7 @@ class Shop:
             max_runtime_seconds=300,
             metrics=("train_loss",),
             tags={"ratchet:pipeline": "shop"},
-            force_nonce=nonce,
+            force_nonce=f"{self.key} {nonce}",  # an order alike is one job, also to the two that keep one record
         )
         return replace(order, **changes)
 
